@@ -1,0 +1,121 @@
+"""Outputs that appear whole or not at all: written under a temporary name beside the target, then renamed."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from datprl_toolkit.errors import ErrorCode, OutputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TEMPORARY_PREFIX = ".datprl-partial-"
+
+
+def check_absent(path: Path, *, overwrite: bool) -> None:
+    """Raise ``E_EXISTS`` if an output is there already and may not be replaced."""
+    if not overwrite and (path.exists() or path.is_symlink()):
+        raise OutputError(
+            ErrorCode.EXISTS,
+            "the output exists already",
+            where=path,
+            remedy="Choose another name, or add --overwrite to replace it",
+        )
+
+
+@contextmanager
+def staged_file(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
+    """Give a temporary file name beside `path`; rename it to `path` when the block ends without an error.
+
+    The temporary name keeps the suffix, since many writers choose their format by it.
+
+    Raises
+    ------
+    OutputError
+        ``E_EXISTS`` if `path` exists and `overwrite` is false; ``E_DISK_FULL`` or ``E_OUTPUT`` if the block
+        could not write. Nothing is left behind in either case.
+    """
+    check_absent(path, overwrite=overwrite)
+    with output_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX, dir=path.parent))
+        try:
+            temporary = folder / path.name
+            yield temporary
+            _synchronise(temporary)
+            if path.is_dir() and not path.is_symlink():
+                _replace_folder(temporary, path)
+            else:
+                os.replace(temporary, path)  # noqa: PTH105 (replaces atomically; Path.replace is the same call)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def staged_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
+    """Give an empty temporary folder beside `path`; rename it to `path` when the block ends without an error.
+
+    An existing folder is replaced as a whole, never merged into, so that no file of an earlier run remains.
+
+    Raises
+    ------
+    OutputError
+        As for :func:`staged_file`.
+    """
+    check_absent(path, overwrite=overwrite)
+    with output_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX, dir=path.parent))
+        try:
+            content = folder / path.name
+            content.mkdir()
+            yield content
+            _replace_folder(content, path)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def output_errors(path: Path) -> Iterator[None]:
+    """Turn an operating system's error while writing `path` into an :class:`OutputError` of one line."""
+    try:
+        yield
+    except OutputError:
+        raise
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise OutputError(
+                ErrorCode.DISK_FULL,
+                "no space is left on the disk of the output; nothing was kept",
+                where=path,
+                remedy="Free some space or choose another disk",
+            ) from error
+        raise OutputError(
+            ErrorCode.OUTPUT,
+            f"the output cannot be written: {error.strerror or error}",
+            where=path,
+            remedy="Check the folder and its permissions",
+        ) from error
+
+
+def _replace_folder(new: Path, path: Path) -> None:
+    """Put `new` in the place of `path`, whatever stands there, with no moment at which half of it is seen."""
+    if path.exists() or path.is_symlink():
+        old = new.parent / "replaced"
+        path.rename(old)
+        new.rename(path)
+    else:
+        new.rename(path)
+
+
+def _synchronise(path: Path) -> None:
+    """Force a finished file to the disk, so that the rename cannot overtake its content."""
+    if path.is_file():
+        with path.open("rb+") as file:
+            os.fsync(file.fileno())

@@ -1,0 +1,106 @@
+"""Adaptive gated fusion: how the prompt enters the features of a block (equation 3 of the paper)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+import torch
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from datprl_toolkit.network.configuration import FeatureFusion
+
+
+class GatedFusion(nn.Module):
+    """Base of the fusions: two learnable scalars whose softmax weighs features against prompt."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.feature_gate = nn.Parameter(torch.tensor([0.5]))
+        self.prompt_gate = nn.Parameter(torch.tensor([0.5]))
+
+    def gates(self) -> tuple[Tensor, Tensor]:
+        """Return the shares of the features and of the prompt; they add up to 1."""
+        shares = torch.cat([self.feature_gate, self.prompt_gate]).softmax(dim=0)
+        return shares[0], shares[1]
+
+    def forward(self, features: Tensor, prompt: Tensor) -> Tensor:
+        """Fuse a prompt (images or 1, tokens, dimension) into features (images, channels, H, W)."""
+        raise NotImplementedError
+
+
+class CrossAttentionFusion(GatedFusion):
+    """Features ask, the prompt answers.
+
+    Over a single token the softmax is identically 1, whatever is asked, so the answer is one constant per
+    channel and no query is computed. The parameters of query and key exist all the same: published checkpoints
+    hold them.
+    """
+
+    def __init__(self, channels: int, prompt_dimension: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(prompt_dimension)
+        self.query = nn.Linear(channels, channels)
+        self.key = nn.Linear(prompt_dimension, channels)
+        self.value = nn.Linear(prompt_dimension, channels)
+        self.out = nn.Linear(channels, channels)
+
+    def forward(self, features: Tensor, prompt: Tensor) -> Tensor:
+        """Fuse a prompt (images or 1, tokens, dimension) into features (images, channels, H, W)."""
+        feature_share, prompt_share = self.gates()
+        prompt = self.norm(prompt)
+        value = prompt_share * self.value(prompt)
+        if prompt.shape[1] == 1:
+            answer: Tensor = self.out(value).transpose(1, 2).unsqueeze(-1)
+            return torch.addcmul(answer, features, feature_share)
+        pixels = features.flatten(2).transpose(1, 2)
+        query = feature_share * self.query(pixels)
+        key = prompt_share * self.key(prompt)
+        attention = (query @ key.transpose(1, 2) / query.shape[-1] ** 0.5).softmax(dim=-1)
+        answer = self.out(attention @ value)
+        return features * feature_share + answer.transpose(1, 2).reshape(features.shape)
+
+
+class ConcatFusion(GatedFusion):
+    """The projected prompt is set beside the features at every pixel, and a 1x1 convolution mixes them."""
+
+    def __init__(self, channels: int, prompt_dimension: int) -> None:
+        super().__init__()
+        self.projection = nn.Linear(prompt_dimension, channels)
+        self.mix = nn.Conv2d(2 * channels, channels, 1)
+
+    def forward(self, features: Tensor, prompt: Tensor) -> Tensor:
+        """Fuse a prompt (images or 1, 1, dimension) into features (images, channels, H, W)."""
+        feature_share, prompt_share = self.gates()
+        projected = prompt_share * self.projection(prompt.squeeze(1))
+        everywhere = projected[:, :, None, None].expand(features.shape)
+        return cast("Tensor", self.mix(torch.cat([features * feature_share, everywhere], dim=1)))
+
+
+class ModulationFusion(GatedFusion):
+    """The prompt scales and shifts each channel."""
+
+    def __init__(self, channels: int, prompt_dimension: int) -> None:
+        super().__init__()
+        self.projection = nn.Sequential(
+            nn.Linear(prompt_dimension, 2 * channels), nn.ReLU(), nn.Linear(2 * channels, 2 * channels)
+        )
+
+    def forward(self, features: Tensor, prompt: Tensor) -> Tensor:
+        """Fuse a prompt (images or 1, 1, dimension) into features (images, channels, H, W)."""
+        feature_share, prompt_share = self.gates()
+        scale, shift = self.projection(prompt.squeeze(1))[:, :, None, None].chunk(2, dim=1)
+        modulated: Tensor = feature_share * features * (1 + prompt_share * scale) + prompt_share * shift
+        return modulated
+
+
+def make_fusion(method: FeatureFusion, channels: int, prompt_dimension: int | None) -> GatedFusion | None:
+    """Return the fusion of one block; None where there is no prompt."""
+    if prompt_dimension is None:
+        return None
+    kinds: dict[str, type[ConcatFusion | CrossAttentionFusion | ModulationFusion]] = {
+        "cross_attention": CrossAttentionFusion,
+        "concat": ConcatFusion,
+        "adaptive_modulation": ModulationFusion,
+    }
+    return kinds[method](channels, prompt_dimension)

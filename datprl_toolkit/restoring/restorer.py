@@ -1,0 +1,350 @@
+"""The Restorer: arrays in [0, 1] of any size through the network, on any device, within memory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from datprl_toolkit.errors import ErrorCode, InputError, OptionError, ResourceError
+from datprl_toolkit.intensity import IntensityProfile
+from datprl_toolkit.restoring.device import (
+    choose_device,
+    choose_precision,
+    describe_device,
+    is_out_of_memory,
+)
+from datprl_toolkit.restoring.progress import Progress, ProgressCallback, silent
+from datprl_toolkit.restoring.resize import enlarge
+from datprl_toolkit.restoring.tiling import Tile, Window, plan_tiles, sample_windows
+from datprl_toolkit.weights import load_weights
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from datprl_toolkit.network import Context, DatprlNetwork
+    from datprl_toolkit.weights import WeightsCard
+
+FloatArray = npt.NDArray[np.float32]
+
+CPU_BATCH_PIXELS = 512 * 512
+GPU_BATCH_PIXELS = 16 * 512 * 512
+SAMPLE_TILE = 256
+SAMPLE_COUNT = 16
+DEFAULT_TILE = 512
+DEFAULT_HALO = 64
+
+
+class Restorer:
+    """A network with its weights on a device.
+
+    Parameters
+    ----------
+    network
+        The network, its weights loaded.
+    card
+        What the weights say of themselves.
+    device
+        ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``.
+    precision
+        ``"auto"``, ``"float32"``, ``"bfloat16"`` or ``"float16"``.
+    batch_size
+        Images per call of the network; None chooses by their size. The result does not depend on it.
+
+    Raises
+    ------
+    ResourceError
+        ``E_DEVICE`` if the device is not there.
+    OptionError
+        ``E_OPTION`` for a device, precision or batch size that cannot be.
+    """
+
+    def __init__(
+        self,
+        network: DatprlNetwork,
+        card: WeightsCard,
+        *,
+        device: str = "auto",
+        precision: str = "auto",
+        batch_size: int | None = None,
+    ) -> None:
+        if batch_size is not None and batch_size < 1:
+            raise OptionError(ErrorCode.OPTION, f"a batch has at least one image, not {batch_size}")
+        self.device = choose_device(device)
+        self.precision = choose_precision(precision, self.device)
+        self.card = card
+        self.network = network.eval().to(self.device).to(memory_format=torch.channels_last)
+        self.grid = network.config.grid
+        self._batch_size = batch_size
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name_or_path: str | Path = "small",
+        *,
+        device: str = "auto",
+        precision: str = "auto",
+        batch_size: int | None = None,
+    ) -> Restorer:
+        """Load weights by name or path.
+
+        Raises
+        ------
+        WeightsError
+            ``E_WEIGHTS`` if there are no such weights or they are damaged.
+        """
+        network, card = load_weights(name_or_path)
+        return cls(network, card, device=device, precision=precision, batch_size=batch_size)
+
+    def describe(self) -> str:
+        """Return weights, device and precision in one line."""
+        return f"weights {self.card.name}, {describe_device(self.device)}, {self.precision}"
+
+    def restore(
+        self,
+        image: npt.NDArray[np.generic],
+        *,
+        scale: int = 1,
+        strength: float = 1.0,
+        tile: int = DEFAULT_TILE,
+        halo: int = DEFAULT_HALO,
+        progress: ProgressCallback = silent,
+    ) -> npt.NDArray[np.generic]:
+        """Restore one image.
+
+        An image larger than a tile is restored in tiles that share one context, so that they fit without a seam.
+
+        Parameters
+        ----------
+        image
+            (H, W) or (H, W, 3); uint8, uint16, or floating point in [0, 1].
+        scale
+            Factor of enlargement: the image is interpolated (bicubic) before it is restored.
+        strength
+            Share of the network's change that is applied.
+        tile, halo
+            Edge of a tile and pixels read around it, for large images.
+        progress
+            Told after each batch of tiles.
+
+        Returns
+        -------
+        Array of the same type, `scale` times as high and wide.
+
+        Raises
+        ------
+        InputError
+            ``E_UNSUPPORTED`` for another shape or type.
+        """
+        profile = _profile_of(image)
+        planes = image[None] if image.ndim == 2 else np.moveaxis(image, -1, 0)
+        values = enlarge(planes.astype(np.float32), scale)
+        before = profile.to_unit(values)
+        after = self._restore_large(before, tile=tile, halo=halo, progress=progress)
+        restored = profile.apply(values, before, after, strength=strength)
+        if np.issubdtype(image.dtype, np.integer):
+            restored = np.clip(np.rint(restored), profile.low, profile.high)
+        result = restored.astype(image.dtype)
+        return result[0] if image.ndim == 2 else np.moveaxis(result, 0, -1)
+
+    def context(self, images: FloatArray) -> Context:
+        """Compute one context for a set of images: prompt and global statistics merged over all of them.
+
+        Parameters
+        ----------
+        images
+            (N, C, H, W) in [0, 1], C 1 or 3.
+        """
+        _check_batch(images)
+        while True:
+            try:
+                batch = self._to_device(pad_to_grid(images, self.grid))
+                with torch.inference_mode():
+                    return self.network.context(batch)
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                if len(images) == 1:
+                    raise _no_memory(images.shape) from error
+                # Every other image of an even sample is again an even sample.
+                images = images[::2]
+
+    def restore_batch(self, images: FloatArray, context: Context | None = None) -> FloatArray:
+        """Restore images of one size.
+
+        Parameters
+        ----------
+        images
+            (N, C, H, W) in [0, 1], C 1 or 3, any H and W.
+        context
+            Shared prompt and statistics; None gives each image its own.
+
+        Returns
+        -------
+        Array of the same shape, clipped to [0, 1].
+
+        Raises
+        ------
+        ResourceError
+            ``E_MEMORY`` if not even one image fits into memory.
+        """
+        _check_batch(images)
+        result = np.empty(images.shape, dtype=np.float32)
+        size = self._batch_size or self._choose_batch_size(images.shape[-2] * images.shape[-1])
+        start = 0
+        while start < len(images):
+            try:
+                result[start : start + size] = self._call(images[start : start + size], context)
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                if size == 1:
+                    raise _no_memory(images.shape) from error
+                size = max(1, size // 2)
+                if self.device.type == "cuda":
+                    torch.cuda.empty_cache()
+            else:
+                start += size
+        return result
+
+    def restore_tiled(
+        self,
+        image: FloatArray,
+        context: Context,
+        *,
+        tile: int = DEFAULT_TILE,
+        halo: int = DEFAULT_HALO,
+        margins: tuple[int, int, int, int] = (0, 0, 0, 0),
+        progress: ProgressCallback = silent,
+    ) -> FloatArray:
+        """Restore a large image, or a window of one, in tiles that share a context.
+
+        Parameters
+        ----------
+        image
+            (C, H, W) in [0, 1].
+        context
+            Shared prompt and statistics.
+        tile, halo
+            Edge of a tile's core and pixels read around it, rounded up to the network's grid.
+        margins
+            Pixels at the top, bottom, left and right of `image` that only serve as halo. The corner of the core
+            must lie on the grid, counted from the corner of `image`.
+
+        Returns
+        -------
+        The core, (C, H - top - bottom, W - left - right).
+        """
+        top, bottom, left, right = margins
+        whole = Window(0, image.shape[-2], 0, image.shape[-1])
+        core = Window(top, whole.bottom - bottom, left, whole.right - right)
+        if top % self.grid or left % self.grid:
+            raise OptionError(
+                ErrorCode.OPTION, f"margins {margins} move the core off the network's grid of {self.grid}"
+            )
+        result = np.empty((image.shape[0], core.height, core.width), dtype=np.float32)
+        tiles = plan_tiles(core, whole, tile=tile, halo=halo, grid=self.grid)
+        done = 0
+        for group in self._same_sized(tiles):
+            batch = np.stack([image[(slice(None), *each.read.slices)] for each in group])
+            for each, restored in zip(group, self.restore_batch(batch, context), strict=True):
+                kept = restored[(slice(None), *each.core.relative_to(each.read).slices)]
+                result[(slice(None), *each.core.relative_to(core).slices)] = kept
+            done += len(group)
+            progress(Progress("restoring", done, len(tiles), "tiles"))
+        return result
+
+    def _restore_large(self, image: FloatArray, *, tile: int, halo: int, progress: ProgressCallback) -> FloatArray:
+        height, width = image.shape[-2:]
+        if max(height, width) <= tile + halo:
+            result: FloatArray = self.restore_batch(image[None])[0]
+            progress(Progress("restoring", 1, 1, "tiles"))
+            return result
+        windows = sample_windows(height, width, size=SAMPLE_TILE, count=SAMPLE_COUNT, grid=self.grid)
+        context = self.context(np.stack([image[(slice(None), *window.slices)] for window in windows]))
+        return self.restore_tiled(image, context, tile=tile, halo=halo, progress=progress)
+
+    def _same_sized(self, tiles: list[Tile]) -> Iterator[list[Tile]]:
+        """Group tiles into batches of one size each, in order."""
+        waiting: dict[tuple[int, int], list[Tile]] = {}
+        for tile in tiles:
+            shape = (tile.read.height, tile.read.width)
+            group = waiting.setdefault(shape, [])
+            group.append(tile)
+            if len(group) >= (self._batch_size or self._choose_batch_size(shape[0] * shape[1])):
+                yield waiting.pop(shape)
+        yield from waiting.values()
+
+    def _choose_batch_size(self, pixels: int) -> int:
+        budget = CPU_BATCH_PIXELS if self.device.type == "cpu" else GPU_BATCH_PIXELS
+        return max(1, budget // max(1, pixels))
+
+    def _call(self, images: FloatArray, context: Context | None) -> FloatArray:
+        height, width = images.shape[-2:]
+        batch = self._to_device(pad_to_grid(images, self.grid))
+        reduced = self.precision != "float32"
+        dtype = getattr(torch, self.precision)
+        shared = None if context is None else context.to(self.device)
+        with torch.inference_mode(), torch.autocast(self.device.type, dtype=dtype, enabled=reduced):
+            output = self.network(batch, shared)
+        output = output.float()[..., :height, :width].clamp(0.0, 1.0)
+        if images.shape[1] == 1:
+            output = output.mean(dim=1, keepdim=True)
+        restored: FloatArray = output.cpu().numpy()
+        return restored
+
+    def _to_device(self, images: FloatArray) -> Tensor:
+        """Move images to the device as RGB; grey ones get three equal channels."""
+        tensor = torch.from_numpy(np.ascontiguousarray(images)).to(self.device)
+        return tensor.expand(-1, 3, -1, -1)
+
+
+def pad_to_grid(images: FloatArray, grid: int) -> FloatArray:
+    """Pad the last two axes at the end, by reflection, to multiples of the grid."""
+    height, width = images.shape[-2:]
+    padding = (-height % grid, -width % grid)
+    if padding == (0, 0):
+        return images
+    # One pixel has nothing to reflect; its edge is all there is.
+    mode = "reflect" if min(height, width) > 1 else "symmetric"
+    widths = [(0, 0)] * (images.ndim - 2) + [(0, padding[0]), (0, padding[1])]
+    padded: FloatArray = np.pad(images, widths, mode=mode)  # type: ignore[call-overload]
+    return padded
+
+
+def _profile_of(image: npt.NDArray[np.generic]) -> IntensityProfile:
+    """Return the profile of an ordinary image: the whole range of its type."""
+    if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[-1] != 3) or 0 in image.shape:
+        raise InputError(
+            ErrorCode.UNSUPPORTED,
+            f"an image is an array of (H, W) or (H, W, 3), not {image.shape}",
+            remedy="Move the channels to the last axis and drop any beyond three",
+        )
+    if image.dtype == np.uint8:
+        return IntensityProfile("uint8", 0, 255, "1")
+    if image.dtype == np.uint16:
+        return IntensityProfile("uint16", 0, 65535, "1")
+    if np.issubdtype(image.dtype, np.floating):
+        return IntensityProfile("unit", 0.0, 1.0, "1")
+    raise InputError(
+        ErrorCode.UNSUPPORTED,
+        f"an image has the type uint8, uint16 or a floating-point type, not {image.dtype}",
+        remedy="Scale it to one of these first",
+    )
+
+
+def _check_batch(images: FloatArray) -> None:
+    if images.ndim != 4 or images.shape[1] not in (1, 3) or 0 in images.shape:
+        raise InputError(ErrorCode.UNSUPPORTED, f"a batch has the shape (N, 1 or 3, H, W), not {images.shape}")
+
+
+def _no_memory(shape: tuple[int, ...]) -> ResourceError:
+    return ResourceError(
+        ErrorCode.MEMORY,
+        f"memory does not suffice for a single image of {shape[-1]} x {shape[-2]} pixels",
+        remedy="Use a smaller --tile, or smaller weights",
+    )
