@@ -31,6 +31,8 @@ class ErrorCode(StrEnum):
     OPTION = "E_OPTION"  # an option with a value that cannot be used
     DEVICE = "E_DEVICE"  # a device that is not there
     MEMORY = "E_MEMORY"  # not enough memory even for the smallest batch
+    INTERNAL = "E_INTERNAL"  # a fault of ours
+    DIVERGED = "E_DIVERGED"  # a training run whose loss is no longer finite
     DEPENDENCY = "E_DEPENDENCY"  # an optional package that is needed here is not installed
 
 

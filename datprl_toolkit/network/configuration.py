@@ -166,9 +166,9 @@ _PUBLISHED = NetworkConfig()
 _SMALL = NetworkConfig(
     backbone="nafnet",
     width=32,
-    encoder_blocks=(2, 2, 2),
-    middle_blocks=4,
-    decoder_blocks=(2, 2, 2),
+    encoder_blocks=(1, 1, 2),
+    middle_blocks=2,
+    decoder_blocks=(1, 1, 1),
     refinement_blocks=0,
     heads=(),
     task_pool=PromptPoolConfig(top_k=3, dimension=128),

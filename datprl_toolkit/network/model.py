@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 DOMAIN_QUERY_POOLS = (8, 4, 1)
 TASK_QUERY_POOLS = (4, 2, 1)
+HEAD_SCALE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,10 @@ class DatprlNetwork(nn.Module):
         self.config = config
         backbone = RestormerBackbone if config.backbone == "restormer" else NafnetBackbone
         self.backbone = backbone(config)
+        with torch.no_grad():
+            # An untrained network then returns nearly its input, which is where restoring starts.
+            for parameter in self.backbone.head.parameters():
+                parameter.mul_(HEAD_SCALE)
         middle_width = config.width * 2 ** len(config.encoder_blocks)
         self.domain_query, self.domain_pool = self._make_pool(config.domain_pool, config.width, DOMAIN_QUERY_POOLS)
         self.task_query, self.task_pool = self._make_pool(config.task_pool, middle_width, TASK_QUERY_POOLS)
