@@ -49,6 +49,7 @@ def staged_file(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
             temporary = folder / path.name
             yield temporary
             _synchronise(temporary)
+            temporary.chmod(0o666 & ~_umask())
             if path.is_dir() and not path.is_symlink():
                 _replace_folder(temporary, path)
             else:
@@ -112,6 +113,13 @@ def _replace_folder(new: Path, path: Path) -> None:
         new.rename(path)
     else:
         new.rename(path)
+
+
+def _umask() -> int:
+    """Return the permissions that new files do not get; some writers make files for their owner alone."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def _synchronise(path: Path) -> None:

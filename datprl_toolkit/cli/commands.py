@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -107,8 +108,8 @@ def restore(
         nodata=nodata,
     )
     with Terminal() as terminal:
-        restorer = Restorer.from_pretrained(weights, device=device, precision=precision)
-        outcome = run(source, destination, restorer, options, terminal.progress, terminal.announce)
+        load = partial(Restorer.from_pretrained, weights, device=device, precision=precision)
+        outcome = run(source, destination, load, options, terminal.progress, terminal.announce)
     terminal.report(outcome, preview)
 
 

@@ -47,6 +47,9 @@ def _identify_file(path: Path) -> Kind | None:
 
     if path.is_file() and is_image(path):
         return "images"
+    # A DICOM file may carry a TIFF header in its preamble, so that TIFF readers show it; it is DICOM all the same.
+    if _has_dicom_prefix(path):
+        return "dicom"
     if _is_raster(path):
         return "raster"
     if _is_dicom(path):
@@ -91,6 +94,13 @@ def _is_raster(path: Path) -> bool:
     tiff = start[:4] in (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
     jpeg2000 = start[4:12] == b"jP  \r\n\x87\n" or start[:4] == b"\xffO\xffQ"
     return tiff or jpeg2000 or start.lstrip().startswith(b"<VRTDataset")
+
+
+def _has_dicom_prefix(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(132)[128:] == b"DICM"
 
 
 def _is_dicom(path: Path) -> bool:

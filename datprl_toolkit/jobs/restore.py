@@ -71,7 +71,7 @@ class RestoreOptions:
 def restore(
     source: str | Path,
     destination: str | Path,
-    restorer: Restorer | None = None,
+    restorer: Restorer | Callable[[], Restorer] = Restorer.from_pretrained,
     options: RestoreOptions = RestoreOptions(),
     progress: ProgressCallback = silent,
     announce: Callable[[str], None] | None = None,
@@ -85,7 +85,7 @@ def restore(
     destination
         A folder for DICOM and for folders of pictures; ``.tif`` or ``.zarr`` for a scene; a picture for a picture.
     restorer
-        Weights on a device; None loads the default weights.
+        Weights on a device, or what loads them; they are loaded only when the input is known to be usable.
     options
         How it is restored.
     progress
@@ -107,7 +107,8 @@ def restore(
     kind = identify(source)
     _check_options(kind, options)
     _check_paths(source, destination, options)
-    restorer = restorer or Restorer.from_pretrained()
+    if not isinstance(restorer, Restorer):
+        restorer = restorer()
     if announce is not None:
         announce(f"{_DESCRIPTIONS[kind]}; {restorer.describe()}")
     outcome = _RUNNERS[kind](source, destination, restorer, options, progress)

@@ -7,11 +7,12 @@ two backbones; `prompts` holds the pools and their composition; `fusion` brings 
 
 from datprl_toolkit.network.configuration import PRESETS, NetworkConfig, PromptPoolConfig, preset
 from datprl_toolkit.network.context import Context
-from datprl_toolkit.network.model import DatprlNetwork, Trace
+from datprl_toolkit.network.model import Anchors, DatprlNetwork, Trace
 from datprl_toolkit.network.prompts import PromptChoice
 
 __all__ = [
     "PRESETS",
+    "Anchors",
     "Context",
     "DatprlNetwork",
     "NetworkConfig",

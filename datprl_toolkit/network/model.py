@@ -41,6 +41,20 @@ class Trace:
     prompt: Tensor | None
 
 
+@dataclass(frozen=True, slots=True)
+class Anchors:
+    """Prompts that images are given, whatever they would choose; for the warm start of a training.
+
+    Parameters
+    ----------
+    task, domain
+        Index into the pool for each image, (images,), -1 for a free choice; None for free choices throughout.
+    """
+
+    task: Tensor | None = None
+    domain: Tensor | None = None
+
+
 class DatprlNetwork(nn.Module):
     """DATPRL-IR: restores RGB images of any size in [0, 1], guided by prompts that it chooses itself."""
 
@@ -88,9 +102,12 @@ class DatprlNetwork(nn.Module):
         middle, skips = self.backbone.encode(self._shallow(padded), statistics)
         return self._finish(padded, middle, skips, context.prompt, statistics, image.shape[-2:])
 
-    def trace(self, image: Tensor) -> tuple[Tensor, Trace]:
-        """Restore images, each with its own context, and tell what was chosen for each."""
-        return self._run(image, OwnStatistics(), merge=False)
+    def trace(self, image: Tensor, anchors: Anchors | None = None) -> tuple[Tensor, Trace]:
+        """Restore images, each with its own context, and tell what was chosen for each.
+
+        `anchors` gives images fixed prompts, for the warm start of a training.
+        """
+        return self._run(image, OwnStatistics(), merge=False, anchors=anchors)
 
     def context(self, images: Tensor) -> Context:
         """Compute one context for a set of images.
@@ -120,12 +137,15 @@ class DatprlNetwork(nn.Module):
             if isinstance(module, GatedFusion)
         }
 
-    def _run(self, image: Tensor, statistics: StatisticsSource, *, merge: bool) -> tuple[Tensor, Trace]:
+    def _run(
+        self, image: Tensor, statistics: StatisticsSource, *, merge: bool, anchors: Anchors | None = None
+    ) -> tuple[Tensor, Trace]:
         padded = self._pad(image)
         shallow = self._shallow(padded)
         middle, skips = self.backbone.encode(shallow, statistics)
-        domain = _choose(self.domain_query, self.domain_pool, shallow, merge=merge)
-        task = _choose(self.task_query, self.task_pool, middle, merge=merge)
+        given = anchors or Anchors()
+        domain = _choose(self.domain_query, self.domain_pool, shallow, given.domain, merge=merge)
+        task = _choose(self.task_query, self.task_pool, middle, given.task, merge=merge)
         prompt = self._fuse(domain, task)
         output = self._finish(padded, middle, skips, prompt, statistics, image.shape[-2:])
         return output, Trace(task, domain, prompt)
@@ -168,11 +188,16 @@ class DatprlNetwork(nn.Module):
 
 
 def _choose(
-    projector: QueryProjector | None, pool: PromptPool | None, features: Tensor, *, merge: bool
+    projector: QueryProjector | None,
+    pool: PromptPool | None,
+    features: Tensor,
+    anchor: Tensor | None,
+    *,
+    merge: bool,
 ) -> PromptChoice | None:
     """Query a pool with each image's features, or with the mean query of all."""
     if projector is None or pool is None:
         return None
     query = projector(features)
-    choice: PromptChoice = pool(query.mean(dim=0, keepdim=True) if merge else query)
+    choice: PromptChoice = pool(query.mean(dim=0, keepdim=True) if merge else query, anchor)
     return choice

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from datprl_toolkit.network.context import StatisticsSource, Sums
 
 
+INITIAL_SCALE = 0.2
+"""Of the two branches of a block: small enough to be stable, large enough to learn from the first step."""
+
+
 def simple_gate(x: Tensor) -> Tensor:
     """Multiply one half of the channels with the other."""
     first, second = x.chunk(2, dim=1)
@@ -36,13 +40,15 @@ class NafBlock(nn.Module):
         self.depthwise = nn.Conv2d(2 * channels, 2 * channels, 3, padding=1, groups=2 * channels)
         self.channel_attention = nn.Conv2d(channels, channels, 1)
         self.out = nn.Conv2d(channels, channels, 1)
-        self.spatial_scale = nn.Parameter(torch.zeros(1, channels, 1, 1))
+        self.spatial_scale = nn.Parameter(torch.full((1, channels, 1, 1), INITIAL_SCALE))
         self.channel_norm = ChannelNorm(channels, eps=1e-6)
         self.channel_expand = nn.Conv2d(channels, 2 * channels, 1)
         self.channel_out = nn.Conv2d(channels, channels, 1)
-        self.channel_scale = nn.Parameter(torch.zeros(1, channels, 1, 1))
+        self.channel_scale = nn.Parameter(torch.full((1, channels, 1, 1), INITIAL_SCALE))
         dimension = config.prompt_dimension if prompted else None
         self.fusion = make_fusion(config.feature_fusion, channels, dimension)
+        # An open gate passes the features on until it has learnt which to hold back.
+        nn.init.ones_(cast("Tensor", self.channel_attention.bias))
 
     def forward(self, x: Tensor, prompt: Tensor | None, statistics: StatisticsSource) -> Tensor:
         """Return (images, channels, H, W)."""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 CHOICE_NOISE = 0.1
 TEMPERATURE_RANGE = (0.1, 2.0)
+ANCHOR_LOGIT = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,9 @@ class QueryProjector(nn.Module):
         self.first = nn.Conv2d(channels, channels // 2, 3, padding=1)
         self.second = nn.Conv2d(channels // 2, channels // 4, 3, padding=1)
         self.linear = nn.Linear(channels // 4, dimension)
+        for layer in (self.first, self.second, self.linear):
+            # Torch's default shrinks what passes; after three layers all images would ask for the same.
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
 
     def forward(self, features: Tensor) -> Tensor:
         """Return the queries, (images, dimension), of features (images, channels, H, W)."""
@@ -109,10 +113,22 @@ class PromptPool(nn.Module):
                 nn.init.orthogonal_(prompts[half:])
             prompts[1:] += 0.5 * torch.randn_like(prompts[1:])
 
-    def forward(self, query: Tensor) -> PromptChoice:
-        """Compose a prompt for each query, (images, dimension)."""
+    def forward(self, query: Tensor, anchor: Tensor | None = None) -> PromptChoice:
+        """Compose a prompt for each query.
+
+        Parameters
+        ----------
+        query
+            (images, dimension).
+        anchor
+            For a warm start of training: the index of the prompt that each image is given whatever it asks for,
+            (images,); -1 lets it choose.
+        """
         similarity = functional.normalize(query, dim=-1) @ functional.normalize(self.keys, dim=-1).T
         logits = similarity / self.temperature.clamp(*TEMPERATURE_RANGE)
+        if anchor is not None:
+            given = functional.one_hot(anchor.clamp_min(0), len(self.keys)) * (anchor >= 0).unsqueeze(-1)
+            logits = logits + ANCHOR_LOGIT * given
         # Noise lets prompts that are seldom chosen be tried; it decides the choice, never the shares.
         noise = CHOICE_NOISE * torch.randn_like(logits) if self.training else 0.0
         selected = (logits + noise).topk(self.top_k, dim=-1).indices

@@ -1,0 +1,5 @@
+"""``python -m datprl_toolkit`` is the command ``datprl``."""
+
+from datprl_toolkit.cli.main import main
+
+main()
