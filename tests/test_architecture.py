@@ -79,9 +79,7 @@ def test_a_file_has_one_subject_and_can_be_read_at_once(path: Path) -> None:
 
 
 def test_the_network_and_training_weights_need_torch_numpy_and_safetensors_alone() -> None:
-    heavy = (
-        "monai torchio rasterio xarray dask zarr pydicom matplotlib typer rich pydantic scipy PIL yaml napari"
-    )
+    heavy = "monai torchio rasterio xarray dask zarr pydicom matplotlib typer rich pydantic scipy PIL yaml napari"
     check = (
         "import sys, datprl_toolkit, datprl_toolkit.network, datprl_toolkit.weights, datprl_toolkit.restoring;"
         f"print(sorted(set('{heavy}'.split()) & set(sys.modules)))"

@@ -25,6 +25,7 @@ except ImportError as error:
 WRITABLE = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".bmp": "BMP"}
 """Suffixes that can be written, and their formats."""
 
+KEPT = ("icc_profile", "dpi")
 JPEG_OPTIONS = {"quality": 95, "subsampling": 0}
 
 
@@ -60,7 +61,7 @@ def read_picture(path: Path) -> Picture:
             if getattr(opened, "n_frames", 1) > 1:
                 raise InputError(ErrorCode.UNSUPPORTED, "the picture has several frames", where=path)
             opened.load()
-            metadata = {key: opened.info[key] for key in ("icc_profile", "dpi") if key in opened.info}
+            metadata: dict[str, Any] = {key: opened.info[key] for key in KEPT if key in opened.info}
             upright = ImageOps.exif_transpose(opened)
             exif = upright.getexif()
             if exif:
@@ -117,7 +118,7 @@ def write_picture(path: Path, picture: Picture) -> None:
     format_name = check_writable(path)
     pixels = picture.pixels
     if pixels.dtype == np.uint16 and format_name != "PNG":
-        pixels = np.rint(pixels / 257.0).astype(np.uint8)
+        pixels = np.rint(pixels.astype(np.float64) / 257.0).astype(np.uint8)
     image = _pillow.fromarray(pixels)
     if picture.alpha is not None and format_name in ("PNG", "WEBP"):
         image.putalpha(_pillow.fromarray(picture.alpha))

@@ -40,12 +40,13 @@ def read_dicom(path: str | list[str]) -> list[LayerData]:
 
 def _layer(volume: Volume) -> LayerData:
     """Return a series as an image layer; a slice is decoded when it is shown."""
-    import dask
     import dask.array
     import numpy as np
+    from dask.delayed import delayed
 
     slices = [
-        dask.array.from_delayed(dask.delayed(image.read)(), volume.shape[1:], np.float64) for image in volume.slices
+        dask.array.from_delayed(delayed(image.read)(), volume.shape[1:], np.float64)  # type: ignore[no-untyped-call]
+        for image in volume.slices
     ]
     places = [float(np.dot(image.geometry.position, image.geometry.normal)) for image in volume.slices]
     # Spacing from positions: slice thickness says how thick a slice is, not how far the next one lies.
@@ -59,4 +60,4 @@ def _layer(volume: Volume) -> LayerData:
     }
     if volume.unit in WINDOWS:
         options["contrast_limits"] = WINDOWS[volume.unit]
-    return dask.array.stack(slices), options, "image"
+    return dask.array.stack(slices), options, "image"  # type: ignore[no-untyped-call]

@@ -18,12 +18,12 @@ class Restore(Node):
 
     title: ClassVar[str] = "Restore"
 
-    weights: str = Field("small", description="Name or path of the weights.")
-    device: str = Field("auto", description="auto, cpu, cuda, cuda:1.")
-    strength: float = Field(1.0, ge=0.0, le=1.0, description="Share of the network's change that is applied.")
-    scale: int = Field(1, ge=1, le=8, description="Factor of enlargement (scenes and pictures).")
-    overwrite: bool = Field(False, description="Whether an existing output may be replaced.")
-    preview: Path | None = Field(None, description="PNG that shows input, restored and difference.")
+    weights: str = Field(default="small", description="Name or path of the weights.")
+    device: str = Field(default="auto", description="auto, cpu, cuda, cuda:1.")
+    strength: float = Field(default=1.0, ge=0.0, le=1.0, description="Share of the network's change that is applied.")
+    scale: int = Field(default=1, ge=1, le=8, description="Factor of enlargement (scenes and pictures).")
+    overwrite: bool = Field(default=False, description="Whether an existing output may be replaced.")
+    preview: Path | None = Field(default=None, description="PNG that shows input, restored and difference.")
 
     def run(self, *, source: Path, destination: Path, progress: ProgressCallback = silent) -> Outcome:  # type: ignore[override]
         """Restore `source` into `destination`.

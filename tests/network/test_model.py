@@ -97,7 +97,7 @@ def test_every_combination_runs_and_every_used_parameter_learns(backbone: str, p
     output, trace = network.trace(torch.rand(2, 3, 19, 33))
     assert output.shape == (2, 3, 19, 33)
     assert (trace.prompt is None) == (pools == "none")
-    output.square().mean().backward()
+    torch.autograd.backward(output.square().mean())
     # Over a single token, query and key of a fusion decide nothing.
     unused = (".fusion.query.", ".fusion.key.") if form == "vector" else ()
     for name, parameter in network.named_parameters():

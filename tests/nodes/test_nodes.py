@@ -27,7 +27,7 @@ def test_a_wrong_or_misspelt_parameter_is_refused_when_the_node_is_made(wrong: d
 def test_a_node_does_not_change_and_describes_its_parameters() -> None:
     node = Restore(strength=0.5)
     with pytest.raises(ValidationError):
-        node.strength = 1.0  # type: ignore[misc]
+        node.strength = 1.0
     properties = Restore.model_json_schema()["properties"]
     assert all(parameter["description"] for parameter in properties.values())
 

@@ -1,0 +1,121 @@
+"""Frames of enhanced multi-frame images: each with its own place and scaling, from the functional groups."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pydicom.dataset import Dataset
+
+from datprl_toolkit.errors import ErrorCode, InputError
+from datprl_toolkit.medical import header
+from datprl_toolkit.medical.geometry import UNIT_TOLERANCE, SliceGeometry, read_geometry
+from datprl_toolkit.medical.quantity import Rescale, read_rescale
+from datprl_toolkit.medical.traits import Traits
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ENHANCED_CLASSES = {
+    "1.2.840.10008.5.1.4.1.1.2.1": "CT",
+    "1.2.840.10008.5.1.4.1.1.4.1": "MR",
+}
+# Written by too few scanners to be tested on; refused rather than guessed at.
+REFUSED_CLASSES = {
+    "1.2.840.10008.5.1.4.1.1.2.2": "Legacy Converted Enhanced CT",
+    "1.2.840.10008.5.1.4.1.1.4.4": "Legacy Converted Enhanced MR",
+    "1.2.840.10008.5.1.4.1.1.128.1": "Legacy Converted Enhanced PET",
+    "1.2.840.10008.5.1.4.1.1.130": "Enhanced PET",
+}
+FRAME_TYPE_SEQUENCES = {"CT": "CTImageFrameTypeSequence", "MR": "MRImageFrameTypeSequence"}
+MOST_FRAMES = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Geometry, scaling and traits of one frame; `rescale_type` as in Rescale Type (0028,1054)."""
+
+    geometry: SliceGeometry
+    rescale: Rescale
+    rescale_type: str
+    traits: Traits
+
+
+def read_frames(dataset: Dataset, modality: str, where: Path) -> list[Frame]:
+    """Read the functional groups of all frames (PS3.3 section C.7.6.16).
+
+    Raises
+    ------
+    InputError
+        ``E_CORRUPT`` if there are not as many items as frames; ``E_GEOMETRY`` and ``E_QUANTITY`` as for classic
+        images; ``E_UNSUPPORTED`` if the frames differ in contrast, orientation or size of a pixel, since one
+        intensity window and one context would then serve images of different kinds.
+    """
+    per_frame = header.items(dataset, "PerFrameFunctionalGroupsSequence")
+    count = header.integer(dataset, "NumberOfFrames")
+    if count is None or not 0 < count <= MOST_FRAMES or len(per_frame) != count:
+        raise InputError(
+            ErrorCode.CORRUPT, "Number of Frames and the Per-Frame Functional Groups Sequence disagree", where=where
+        )
+    shared = next(iter(header.items(dataset, "SharedFunctionalGroupsSequence")), Dataset())
+    frames = [_read_frame(dataset, groups, shared, modality, where) for groups in per_frame]
+    _check_uniform(frames, where)
+    return frames
+
+
+def functional_group(keyword: str, groups: Dataset, shared: Dataset) -> Dataset:
+    """Return the item of a functional group for one frame: its own, else the shared one, else an empty one."""
+    for holder in (groups, shared):
+        found = header.items(holder, keyword)
+        if found:
+            return found[0]
+    return Dataset()
+
+
+def _read_frame(dataset: Dataset, groups: Dataset, shared: Dataset, modality: str, where: Path) -> Frame:
+    def group(keyword: str) -> Dataset:
+        return functional_group(keyword, groups, shared)
+
+    transformation = group("PixelValueTransformationSequence")
+    frame_type = header.texts(group(FRAME_TYPE_SEQUENCES[modality]), "FrameType")
+    return Frame(
+        geometry=read_geometry(
+            group("PlanePositionSequence"),
+            group("PlaneOrientationSequence"),
+            group("PixelMeasuresSequence"),
+            where,
+        ),
+        rescale=read_rescale(transformation, where, required=modality != "MR"),
+        rescale_type=header.text(transformation, "RescaleType"),
+        traits=Traits(
+            firm=(
+                "/".join(frame_type or header.texts(dataset, "ImageType")),
+                str(header.number(group("MREchoSequence"), "EffectiveEchoTime")),
+                str(header.number(group("MRDiffusionSequence"), "DiffusionBValue")),
+            )
+        ),
+    )
+
+
+def _check_uniform(frames: list[Frame], where: Path) -> None:
+    first = frames[0]
+    for frame in frames[1:]:
+        turned = any(
+            abs(mine - other) > UNIT_TOLERANCE
+            for mine, other in zip(frame.geometry.orientation, first.geometry.orientation, strict=True)
+        )
+        if turned:
+            raise _mixed("orientation", where)
+        if frame.traits != first.traits or frame.rescale_type != first.rescale_type:
+            raise _mixed("frame type, echo time or diffusion weighting", where)
+        if frame.geometry.spacing != first.geometry.spacing:
+            raise _mixed("pixel spacing", where)
+
+
+def _mixed(what: str, where: Path) -> InputError:
+    return InputError(
+        ErrorCode.UNSUPPORTED,
+        f"the frames of this enhanced image differ in {what}",
+        where=where,
+        remedy="Split it into one image for each (for example with emf2sf of dcm4che), then restore these",
+    )

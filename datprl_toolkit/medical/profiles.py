@@ -1,0 +1,87 @@
+"""Which window of physical values the network sees, for each modality."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from datprl_toolkit.errors import DatprlError, ErrorCode, InputError
+from datprl_toolkit.intensity import IntensityProfile
+from datprl_toolkit.medical import header
+from datprl_toolkit.medical.quantity import suv_factor
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from datprl_toolkit.medical.survey import Survey
+    from datprl_toolkit.medical.volume import Volume
+
+CT_SOFT_TISSUE = IntensityProfile("ct-soft-tissue", -160.0, 240.0, "HU", taper_low=20.0, taper_high=20.0)
+PET_HIGHEST_SUV = 20.0
+UPPER_PERCENTILE = 99.9
+TAPER_SHARE = 0.05  # of the window, as 20 HU are of the CT window
+
+
+def choose_profile(found: Survey, earliest: datetime | None = None) -> tuple[IntensityProfile, tuple[str, ...]]:
+    """Return the intensity profile for a volume, and warnings.
+
+    CT: soft tissue, -160 to 240 HU. PET: SUV by body weight from 0 to 20, expressed in the unit of the volume; where
+    the SUV factor cannot be computed, 0 to the 99.9th percentile of the whole volume. MR: minimum to 99.9th
+    percentile of the whole volume, never of a slice, so that slices stay comparable.
+
+    Parameters
+    ----------
+    found
+        The volume and its values.
+    earliest
+        Earliest acquisition time of the series, for the SUV factor.
+
+    Raises
+    ------
+    InputError
+        ``E_QUANTITY`` if all values of the volume are equal.
+    """
+    volume = found.volume
+    if volume.modality == "CT":
+        return CT_SOFT_TISSUE, ()
+    if volume.modality == "PT":
+        return _pet_profile(found, earliest)
+    return _percentile_profile("mr-percentile", found, found.values.percentile(0.0), None), ()
+
+
+def _pet_profile(found: Survey, earliest: datetime | None) -> tuple[IntensityProfile, tuple[str, ...]]:
+    try:
+        factor = volume_suv_factor(found.volume, earliest)
+    except DatprlError as error:
+        warning = (
+            f"W_NO_SUV: {error.what}; the intensity window ends at the 99.9th percentile of the volume instead of "
+            f"SUV {PET_HIGHEST_SUV:g}"
+        )
+        return _percentile_profile("pet-percentile", found, 0.0, 0.0), (warning,)
+    high = PET_HIGHEST_SUV / factor
+    profile = IntensityProfile("pet-suv", 0.0, high, found.volume.unit, taper_high=TAPER_SHARE * high, minimum=0.0)
+    return profile, ()
+
+
+def volume_suv_factor(volume: Volume, earliest: datetime | None = None) -> float:
+    """Return the factor from the physical values of a PET volume to SUV by body weight.
+
+    Raises
+    ------
+    InputError
+        ``E_QUANTITY`` as :func:`datprl_toolkit.medical.quantity.suv_factor`.
+    """
+    return suv_factor(header.read_dataset(volume.slices[0].path, pixels=False), earliest)
+
+
+def _percentile_profile(name: str, found: Survey, low: float, minimum: float | None) -> IntensityProfile:
+    high = found.values.percentile(UPPER_PERCENTILE)
+    if not low < high:
+        # A volume of few bright points, or nearly empty: its brightest value still gives a window.
+        high = found.values.percentile(100.0)
+    if not low < high:
+        raise InputError(
+            ErrorCode.QUANTITY,
+            f"all values of the series are equal to or below {low:g}, so there is no contrast to restore",
+            where=found.volume.slices[0].path.parent,
+        )
+    return IntensityProfile(name, low, high, found.volume.unit, taper_high=TAPER_SHARE * (high - low), minimum=minimum)

@@ -1,0 +1,147 @@
+"""What a restored image says about how it was made, and the identifiers that follow from it."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+
+from pydicom.dataset import Dataset
+
+import datprl_toolkit
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from datprl_toolkit.intensity import IntensityProfile
+    from datprl_toolkit.medical.volume import Volume
+    from datprl_toolkit.weights import WeightsCard
+
+MODALITY_TASKS = {"CT": "ct", "PT": "pet", "MR": "mri"}
+IDENTIFIER_NAMESPACE = uuid.UUID("6d0c5f0a-5a0e-5e0b-9f5b-2f3f1f6c7d11")
+PRODUCT = "datprl-toolkit"
+WARNING = "Not for diagnostic use."
+
+# CID 7203 "Image Derivation" has no code for learned restoration; these describe the effect.
+SMOOTHING = ("113087", "DCM", "Smoothing")
+EDGE_ENHANCEMENT = ("113086", "DCM", "Edge enhancement")
+# CID 7202 "Source Image Purpose of Reference".
+PROCESSING_SOURCE = ("121322", "DCM", "Source image for image processing operation")
+# CID 7005 "Contributing Equipment Purpose of Reference".
+PROCESSING_EQUIPMENT = ("109102", "DCM", "Processing Equipment")
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """How one restored series was made.
+
+    Parameters
+    ----------
+    weights, weights_sha256, task
+        Name and checksum of the weights, and the task they were trained for.
+    profile, strength
+        Intensity window and share of the change.
+    sources
+        Checksum over all source instances: the context is taken from the whole volume, so that a slice restored
+        among others is another image.
+    modality
+        "CT", "MR" or "PT".
+    created
+        When the job ran.
+    """
+
+    weights: str
+    weights_sha256: str
+    task: str
+    profile: IntensityProfile
+    strength: float
+    sources: str
+    modality: str
+    created: datetime
+
+    @classmethod
+    def of(
+        cls,
+        volume: Volume,
+        card: WeightsCard,
+        profile: IntensityProfile,
+        strength: float,
+        created: datetime,
+    ) -> Provenance:
+        """Collect the provenance of `volume` restored with the weights of `card`."""
+        names = sorted(f"{image.sop_instance_uid}/{image.frame}" for image in volume.slices)
+        return cls(
+            # A card made from a file could carry a path, which has no place in a medical image.
+            weights=PurePath(card.name.replace("\\", "/")).name,
+            weights_sha256=card.sha256,
+            task=", ".join(matching_tasks(card, volume.modality)),
+            profile=profile,
+            strength=strength,
+            sources=hashlib.sha256("\n".join(names).encode()).hexdigest(),
+            modality=volume.modality,
+            created=created,
+        )
+
+    def identifier(self, *parts: str) -> str:
+        """Return a unique identifier that is the same for the same sources and parameters.
+
+        Of the form "2.25." and a name-based UUID (PS3.5 B.2), so that no registered root is needed.
+        """
+        profile = self.profile
+        made_by = (
+            datprl_toolkit.__version__,
+            self.weights_sha256,
+            f"{profile.low!r} {profile.high!r} {profile.taper_low!r} {profile.taper_high!r}",
+            repr(self.strength),
+            self.sources,
+        )
+        return f"2.25.{uuid.uuid5(IDENTIFIER_NAMESPACE, '|'.join((*made_by, *parts))).int}"
+
+    def description(self) -> str:
+        """Return Derivation Description (0008,2111): what was done, for a person; at most 1024 characters."""
+        profile = self.profile
+        return (
+            f"Restored by {PRODUCT} {datprl_toolkit.__version__} (DATPRL-IR network); weights {self.weights[:64]}, "
+            f"sha256 {self.weights_sha256}; task {self.task}; intensity profile {profile.name}, "
+            f"{profile.low:.6g} to {profile.high:.6g} {profile.unit}; strength {self.strength:g}. {WARNING}"
+        )
+
+    def derivation_code(self) -> Dataset:
+        """Return the code of what was done."""
+        return code_item(EDGE_ENHANCEMENT if self.modality == "MR" else SMOOTHING)
+
+    def equipment(self) -> Dataset:
+        """Return the item of Contributing Equipment Sequence (0018,A001) for this software (PS3.3 C.12.1)."""
+        item = Dataset()
+        item.PurposeOfReferenceCodeSequence = [code_item(PROCESSING_EQUIPMENT)]
+        item.Manufacturer = PRODUCT
+        item.ManufacturerModelName = f"DATPRL-IR {self.weights}"[:64]
+        item.SoftwareVersions = datprl_toolkit.__version__
+        item.ContributionDescription = f"Image restoration by a neural network. {WARNING}"
+        item.ContributionDateTime = self.created.strftime("%Y%m%d%H%M%S")
+        return item
+
+
+def matching_tasks(card: WeightsCard, modality: str) -> tuple[str, ...]:
+    """Return the tasks of the weights that are for images of a modality."""
+    prefix = MODALITY_TASKS[modality]
+    return tuple(task.name for task in card.tasks if task.name.split("_")[0] == prefix)
+
+
+def source_item(sop_class_uid: str, sop_instance_uid: str) -> Dataset:
+    """Return the item of Source Image Sequence (0008,2112) for one image at the same places."""
+    item = Dataset()
+    item.ReferencedSOPClassUID = sop_class_uid
+    item.ReferencedSOPInstanceUID = sop_instance_uid
+    item.SpatialLocationsPreserved = "YES"
+    item.PurposeOfReferenceCodeSequence = [code_item(PROCESSING_SOURCE)]
+    return item
+
+
+def code_item(code: tuple[str, str, str]) -> Dataset:
+    """Return a code sequence item: value, scheme, meaning."""
+    item = Dataset()
+    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = code
+    return item

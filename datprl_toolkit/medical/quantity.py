@@ -1,0 +1,234 @@
+"""From stored values to physical ones: rescale, unit, and the factor from activity to standardised uptake (SUV)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+from pydicom.valuerep import DA, DT, TM
+
+from datprl_toolkit.errors import ErrorCode, InputError
+from datprl_toolkit.medical import header
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pydicom.dataset import Dataset
+
+    from datprl_toolkit.medical.pixels import StoredArray
+
+HOUNSFIELD_TYPES = ("", "HU", "HU_MOD")
+LARGEST_RESCALE = 1e12  # slopes beyond this have been seen only in damaged headers
+SMALLEST_DOSE = 1e4  # Bq; smaller doses are MBq written where Bq belong
+LARGEST_DOSE = 1e12  # Bq
+LARGEST_WEIGHT = 1000.0  # kg
+LONGEST_UPTAKE = 20.0  # half-lives; nothing is left to be seen after that
+PHILIPS_GROUP = 0x7053
+PHILIPS_CREATOR = "Philips PET Private Group"
+GE_GROUP = 0x0009
+GE_CREATOR = "GEMS_PETD_01"
+
+
+@dataclass(frozen=True, slots=True)
+class Rescale:
+    """Linear way from stored to physical values: ``physical = slope * stored + intercept`` (PS3.3 C.11.1)."""
+
+    slope: float = 1.0
+    intercept: float = 0.0
+
+    def to_physical(self, stored: StoredArray) -> npt.NDArray[np.float64]:
+        """Return physical values, any shape."""
+        return stored.astype(np.float64) * self.slope + self.intercept
+
+
+def read_rescale(dataset: Dataset, where: Path, *, required: bool) -> Rescale:
+    """Read Rescale Slope (0028,1053) and Intercept (0028,1052).
+
+    Parameters
+    ----------
+    required
+        Whether the values have no meaning without them, as in CT and PET.
+
+    Raises
+    ------
+    InputError
+        ``E_QUANTITY`` if they are required and absent, or absurd; ``E_UNSUPPORTED`` for a Modality LUT Sequence.
+    """
+    if header.items(dataset, "ModalityLUTSequence"):
+        raise InputError(
+            ErrorCode.UNSUPPORTED, "the values are rescaled by a table (Modality LUT Sequence)", where=where
+        )
+    present = [keyword for keyword in ("RescaleSlope", "RescaleIntercept") if keyword in dataset]
+    if not present and not required:
+        return Rescale()
+    slope, intercept = header.number(dataset, "RescaleSlope"), header.number(dataset, "RescaleIntercept")
+    if slope is None or intercept is None or slope == 0 or max(abs(slope), abs(intercept)) > LARGEST_RESCALE:
+        raise InputError(
+            ErrorCode.QUANTITY,
+            "Rescale Slope or Rescale Intercept is absent or absurd, so that the values have no physical meaning",
+            where=where,
+            remedy="Export the series again from its source",
+        )
+    return Rescale(slope, intercept)
+
+
+def read_unit(dataset: Dataset, modality: str, rescale_type: str, where: Path) -> str:
+    """Return the unit of the physical values: "HU", "Bq/ml", "SUV" or, without one, "1".
+
+    Raises
+    ------
+    InputError
+        ``E_UNSUPPORTED`` for a CT whose values are not Hounsfield units, such as a perfusion map.
+    """
+    if modality == "CT":
+        if rescale_type not in HOUNSFIELD_TYPES:
+            raise InputError(
+                ErrorCode.UNSUPPORTED,
+                f"the values of this CT are not Hounsfield units but '{rescale_type}' (Rescale Type)",
+                where=where,
+            )
+        return "HU"
+    if modality == "PT":
+        units = header.text(dataset, "Units")
+        if units == "BQML":
+            return "Bq/ml"
+        if units == "GML" and header.text(dataset, "SUVType") in ("", "BW"):
+            return "SUV"
+    return "1"
+
+
+def suv_factor(dataset: Dataset, earliest: datetime | None = None) -> float:
+    """Return the factor from the physical values of a PET to standardised uptake by body weight, in g/ml.
+
+    ``SUVbw = value * weight / decayed dose``, with the dose decayed to the time to which the scanner decay-corrected
+    the image: the start of the series, never the processing time (PS3.3 C.8.9.1; QIBA FDG-PET/CT profile).
+
+    Parameters
+    ----------
+    dataset
+        Header of one slice.
+    earliest
+        Earliest acquisition of the series, which stands in for a Series Time that lies after it because the series
+        was stored anew.
+
+    Raises
+    ------
+    InputError
+        ``E_QUANTITY`` that names the attribute that is absent or absurd.
+    """
+    units = header.text(dataset, "Units")
+    if units == "GML" and header.text(dataset, "SUVType") in ("", "BW"):
+        return 1.0
+    if units == "CNTS":
+        return _philips_factor(dataset)
+    if units != "BQML":
+        raise _unusable(f"Units '{units}' are neither BQML, GML nor CNTS")
+    corrections = header.texts(dataset, "CorrectedImage")
+    if "ATTN" not in corrections or "DECY" not in corrections:
+        raise _unusable("Corrected Image does not name attenuation (ATTN) and decay (DECY)")
+    weight = header.number(dataset, "PatientWeight")
+    if weight is None or not 0 < weight < LARGEST_WEIGHT:
+        raise _unusable("Patient's Weight is absent or absurd")
+    return weight * 1000.0 / _decayed_dose(dataset, earliest)
+
+
+def _unusable(what: str) -> InputError:
+    return InputError(ErrorCode.QUANTITY, what, where="SUV factor")
+
+
+def _philips_factor(dataset: Dataset) -> float:
+    """Return Philips' own factor from its counts to SUV, private (7053,xx00)."""
+    try:
+        factor = float(header.private_value(dataset, PHILIPS_GROUP, PHILIPS_CREATOR, 0x00))
+    except (TypeError, ValueError, OverflowError):
+        factor = 0.0
+    if not np.isfinite(factor) or factor <= 0:
+        raise _unusable("Units are counts and Philips' private SUV factor (7053,xx00) is absent")
+    return factor
+
+
+def _decayed_dose(dataset: Dataset, earliest: datetime | None) -> float:
+    """Return the injected dose at the time to which the image was decay-corrected, in Bq."""
+    injections = header.items(dataset, "RadiopharmaceuticalInformationSequence")
+    if not injections:
+        raise _unusable("Radiopharmaceutical Information Sequence is absent")
+    injection = injections[0]
+    dose = header.number(injection, "RadionuclideTotalDose")
+    if dose is None or not SMALLEST_DOSE < dose < LARGEST_DOSE:
+        raise _unusable("Radionuclide Total Dose is absent or not in becquerel")
+    correction = header.text(dataset, "DecayCorrection")
+    if correction == "ADMIN":
+        return dose
+    if correction != "START":
+        raise _unusable(f"Decay Correction is '{correction}', neither START nor ADMIN")
+    half_life = header.number(injection, "RadionuclideHalfLife")
+    if half_life is None or half_life <= 0:
+        raise _unusable("Radionuclide Half Life is absent or absurd")
+    reference = _reference_time(dataset, earliest)
+    elapsed = (reference - _injection_time(injection, reference)).total_seconds()
+    if not 0 <= elapsed <= LONGEST_UPTAKE * half_life:
+        raise _unusable("the time from injection to scan is negative or far too long")
+    return float(dose * 2.0 ** (-elapsed / half_life))
+
+
+def _reference_time(dataset: Dataset, earliest: datetime | None) -> datetime:
+    """Return the time to which the scanner decay-corrected the image."""
+    series = moment(dataset, "SeriesDate", "SeriesTime")
+    acquisition = earliest or moment(dataset, "AcquisitionDate", "AcquisitionTime")
+    if series is not None and (acquisition is None or series <= acquisition):
+        return series
+    vendor = _ge_scan_start(dataset)
+    found = vendor or acquisition
+    if found is None:
+        raise _unusable("Series Time and Acquisition Time are absent")
+    return found
+
+
+def _ge_scan_start(dataset: Dataset) -> datetime | None:
+    """Return GE's own start of the scan, private (0009,xx0D), which no later step changes."""
+    return _naive(header.private_value(dataset, GE_GROUP, GE_CREATOR, 0x0D))
+
+
+def _injection_time(injection: Dataset, reference: datetime) -> datetime:
+    """Return when the radiopharmaceutical was given; a time of day without date lies within the day before the scan."""
+    complete = _naive(header.value(injection, "RadiopharmaceuticalStartDateTime"))
+    if complete is not None:
+        return complete
+    clock = _time_of_day(header.text(injection, "RadiopharmaceuticalStartTime"))
+    if clock is None:
+        raise _unusable("Radiopharmaceutical Start Time is absent")
+    given = datetime.combine(reference.date(), clock)
+    return given - timedelta(days=1) if given > reference else given
+
+
+def moment(dataset: Dataset, date_keyword: str, time_keyword: str) -> datetime | None:
+    """Return the moment that a date and a time attribute name together, without time zone, or None."""
+    clock = _time_of_day(header.text(dataset, time_keyword))
+    try:
+        day: date | None = DA(header.text(dataset, date_keyword))
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return None if day is None or clock is None else datetime.combine(day, clock)
+
+
+def _time_of_day(written: str) -> time | None:
+    """Read a TM value, or return None if it is absent or broken."""
+    try:
+        found: time | None = TM(written)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return None if found is None else found.replace(tzinfo=None)
+
+
+def _naive(found: object) -> datetime | None:
+    """Read a DT value as local time without zone: all times of one series are written in the same zone."""
+    if found is None or found == "":
+        return None
+    try:
+        parsed: datetime | None = DT(str(found))
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return None if parsed is None else parsed.replace(tzinfo=None)

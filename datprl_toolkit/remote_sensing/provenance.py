@@ -1,0 +1,38 @@
+"""What an output says about how it was made: enough to make it again, and nothing about the machine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from datprl_toolkit import __version__
+from datprl_toolkit.remote_sensing.scaling import describe_scaling
+
+if TYPE_CHECKING:
+    from datprl_toolkit.remote_sensing.plan import Plan
+    from datprl_toolkit.remote_sensing.scene import Tags
+
+PREFIX = "DATPRL_"
+
+
+def provenance_tags(plan: Plan, model: str, weights_sha256: str) -> Tags:
+    """Return the metadata items that an output of `plan` carries, written as text.
+
+    Parameters
+    ----------
+    plan
+        What was done.
+    model, weights_sha256
+        Name of the weights, and the checksum of their file.
+    """
+    return {
+        f"{PREFIX}MODEL": model,
+        f"{PREFIX}WEIGHTS_SHA256": weights_sha256,
+        f"{PREFIX}VERSION": __version__,
+        f"{PREFIX}BANDS": ",".join(map(str, plan.restored)),
+        f"{PREFIX}SCALING": describe_scaling(plan.profile),
+        f"{PREFIX}STRENGTH": f"{plan.strength:g}",
+        f"{PREFIX}SCALE": str(plan.factor),
+        f"{PREFIX}TILE": str(plan.tile),
+        f"{PREFIX}HALO": str(plan.halo),
+        f"{PREFIX}CONTEXT": "scene",
+    }

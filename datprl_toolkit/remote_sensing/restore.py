@@ -1,0 +1,203 @@
+"""The one way in: a scene is read, restored in tiles that share one context, and written as it was laid out."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import rasterio
+
+from datprl_toolkit.errors import ErrorCode, OptionError, OutputError
+from datprl_toolkit.files import check_absent
+from datprl_toolkit.remote_sensing.bands import BandChoice, choose_bands
+from datprl_toolkit.remote_sensing.context import CONTEXT_SIZE, context_images
+from datprl_toolkit.remote_sensing.options import SceneOptions
+from datprl_toolkit.remote_sensing.plan import LARGEST_SHARD, Plan, plan_target
+from datprl_toolkit.remote_sensing.preview import compare
+from datprl_toolkit.remote_sensing.provenance import provenance_tags
+from datprl_toolkit.remote_sensing.sampling import SceneSample, sample_scene
+from datprl_toolkit.remote_sensing.scaling import describe_scaling, scene_profile
+from datprl_toolkit.remote_sensing.scene import Scene
+from datprl_toolkit.remote_sensing.shards import ShardJob
+from datprl_toolkit.remote_sensing.storage import as_stored
+from datprl_toolkit.restoring import Outcome, Progress, ProgressCallback, Restorer, silent
+from datprl_toolkit.restoring.tiling import round_up
+
+if TYPE_CHECKING:
+    from datprl_toolkit.remote_sensing.reading import SceneReader
+    from datprl_toolkit.remote_sensing.writing import SceneWriter
+    from datprl_toolkit.restoring import Context
+
+CACHE_BYTES = 256 * 2**20
+_TIFF_SUFFIXES = frozenset({".tif", ".tiff"})
+
+
+def restore_scene(
+    source: Path,
+    destination: Path,
+    restorer: Restorer,
+    options: SceneOptions = SceneOptions(),  # noqa: B008 (frozen)
+    progress: ProgressCallback = silent,
+) -> Outcome:
+    """Restore a georeferenced raster of any size.
+
+    Three bands, or one, are restored; the others are copied. The scene is cut into shards of up to 2048 x 2048
+    pixels, each of them into tiles; all tiles share one context, computed from a sample of the whole scene, so that
+    they fit without a seam. Memory does not grow with the scene. Reference system, transform, control points, RPCs,
+    nodata, mask, alpha, colour interpretation, names, scales and tags are kept. Pixels that are no data, values
+    outside the window of the scaling, and everything at strength 0 are bit-identical.
+
+    Parameters
+    ----------
+    source
+        GeoTIFF, COG, VRT, JPEG 2000, whatever else GDAL reads, or a Zarr store.
+    destination
+        ``.tif`` or ``.tiff`` gives a cloud-optimised GeoTIFF, ``.zarr`` a sharded Zarr 3 store.
+    restorer
+        The network.
+    options
+        What a person can choose.
+    progress
+        Told in the steps "sampling", "restoring" and "writing", the second from other threads, one at a time; an
+        exception that it raises cancels the job.
+
+    Returns
+    -------
+    What was written, the numbers of the scaling, warnings, and a comparison to look at.
+
+    Raises
+    ------
+    InputError, OptionError, OutputError, ResourceError
+        One line that says what is wrong; nothing is left half-written.
+    """
+    source, destination = Path(source), Path(destination)
+    _check_destination(source, destination, options)
+    scene = Scene.open(source, nodata=options.nodata)
+    choice = choose_bands(scene, options.bands)
+    with rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES), scene.reader() as reader:
+        sample = _sample(scene, reader, choice, options, progress)
+        plan = _plan(scene, choice, sample, options, restorer)
+        context = _context(plan, sample, restorer, progress)
+        with ExitStack() as stack:
+            writer = _writer(stack, destination, plan, restorer, options)
+            ShardJob(plan, reader, writer, restorer, context, progress).run()
+            progress(Progress("writing", 0, 1, "files"))
+        progress(Progress("writing", 1, 1, "files"))
+        comparison = compare(plan, sample, reader, destination)
+    return Outcome(
+        output=destination,
+        summary=_summary(plan, choice),
+        warnings=(*_warnings(plan, choice, sample), *_format_warnings(plan, destination)),
+        comparisons=() if comparison is None else (comparison,),
+    )
+
+
+def _check_destination(source: Path, destination: Path, options: SceneOptions) -> None:
+    suffix = destination.suffix.lower()
+    if suffix not in _TIFF_SUFFIXES | {".zarr"}:
+        raise OptionError(
+            ErrorCode.OPTION,
+            "a scene is written as GeoTIFF or Zarr",
+            where=destination,
+            remedy="Let the name of the output end in .tif or .zarr",
+        )
+    if source.exists() and destination.exists() and source.samefile(destination):
+        raise OutputError(
+            ErrorCode.EXISTS,
+            "the output would replace its own input",
+            where=destination,
+            remedy="Choose another name",
+        )
+    check_absent(destination, overwrite=options.overwrite)
+
+
+def _sample(
+    scene: Scene, reader: SceneReader, choice: BandChoice, options: SceneOptions, progress: ProgressCallback
+) -> SceneSample:
+    return sample_scene(
+        reader,
+        choice.numbers,
+        scene.grid.shape,
+        largest=2 * CONTEXT_SIZE // options.scale,
+        told=lambda done, total: progress(Progress("sampling", done, total, "windows")),
+    )
+
+
+def _plan(scene: Scene, choice: BandChoice, sample: SceneSample, options: SceneOptions, restorer: Restorer) -> Plan:
+    target, written = plan_target(scene, choice, options)
+    tile = min(round_up(options.tile, restorer.grid), LARGEST_SHARD)
+    return Plan(
+        source=scene,
+        target=target,
+        restored=choice.numbers,
+        written=written,
+        profile=scene_profile(options.scaling, scene.dtype, sample.values),
+        level=sample.level,
+        factor=options.scale,
+        strength=options.strength,
+        tile=tile,
+        halo=round_up(options.halo, restorer.grid),
+        # A processor is busy with one tile; a device takes several as a batch.
+        portion=tile if restorer.device.type == "cpu" else LARGEST_SHARD,
+    )
+
+
+def _context(plan: Plan, sample: SceneSample, restorer: Restorer, progress: ProgressCallback) -> Context | None:
+    """Compute the context that all tiles share; a scene without any data has none."""
+    if sample.is_empty:
+        return None
+    progress(Progress("computing context", 0, 1, "samples"))
+    context = restorer.context(context_images(sample, plan.profile, plan.target.grid.shape, plan.factor))
+    progress(Progress("computing context", 1, 1, "samples"))
+    return context
+
+
+def _writer(stack: ExitStack, destination: Path, plan: Plan, restorer: Restorer, options: SceneOptions) -> SceneWriter:
+    provenance = provenance_tags(plan, restorer.card.name, restorer.card.sha256)
+    tags = {**plan.target.tags, "": plan.target.tags.get("", {}) | provenance}
+    target = replace(plan.target, tags=tags)
+    if destination.suffix.lower() == ".zarr":
+        from datprl_toolkit.remote_sensing.zarr_writing import zarr_writer
+
+        return stack.enter_context(zarr_writer(destination, target, provenance, overwrite=options.overwrite))
+    from datprl_toolkit.remote_sensing.cog import cog_writer
+
+    return stack.enter_context(cog_writer(destination, target, overwrite=options.overwrite))
+
+
+def _format_warnings(plan: Plan, destination: Path) -> tuple[str, ...]:
+    """Name what the format of the output cannot hold."""
+    if destination.suffix.lower() == ".zarr":
+        return ()
+    from datprl_toolkit.remote_sensing.cog import domains_left_out
+
+    lost = domains_left_out(plan.target)
+    if not lost:
+        return ()
+    return (f"W_METADATA: a COG cannot keep these metadata domains beside those of its bands: {', '.join(lost)}",)
+
+
+def _summary(plan: Plan, choice: BandChoice) -> str:
+    grid = plan.target.grid
+    bands = ", ".join(map(str, plan.restored))
+    count = len(plan.source.bands)
+    which = f"band{'s' if len(plan.restored) > 1 else ''} {bands} of {count} ({choice.reason})"
+    enlarged = f" x{plan.factor}" if plan.factor > 1 else ""
+    return f"{grid.width} x {grid.height} pixels restored{enlarged}, {which}, {describe_scaling(plan.profile)}"
+
+
+def _warnings(plan: Plan, choice: BandChoice, sample: SceneSample) -> tuple[str, ...]:
+    warnings = [] if choice.warning is None else [choice.warning]
+    nodata = plan.source.nodata
+    if sample.is_empty:
+        warnings.append("W_NO_DATA: no pixel of the scene is valid data; it was copied")
+    if nodata is not None and as_stored(nodata, plan.source.dtype) is None:
+        warnings.append(
+            f"W_NODATA: the scene's nodata value {nodata:g} is none that {plan.source.dtype} pixels can have; "
+            "it was left out"
+        )
+    if plan.factor > 1 and "GEOLOCATION" in plan.source.tags:
+        warnings.append("W_GEOLOCATION: geolocation arrays do not fit the enlarged grid and were left out")
+    return tuple(warnings)

@@ -1,0 +1,210 @@
+"""Balanced batches over tasks: reproducible, and resumable at any step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from datprl_toolkit.errors import ErrorCode, InputError
+from datprl_toolkit.training import crops
+from datprl_toolkit.training.prepared import Source
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy.typing as npt
+    from torch import Tensor
+
+    from datprl_toolkit.training.crops import Pair, PairMaker
+    from datprl_toolkit.training.prepared import PreparedData
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One training batch.
+
+    Parameters
+    ----------
+    degraded, clean
+        (B, 3, size, size) in [0, 1].
+    tasks
+        Name of the task of each image.
+    keys
+        Key of each clean image, under which its text feature is found.
+    """
+
+    degraded: Tensor
+    clean: Tensor
+    tasks: tuple[str, ...]
+    keys: tuple[str, ...]
+
+
+class EndlessOrder:
+    """Indices of a set, shuffled anew for each pass, without end; it can be continued from a count."""
+
+    def __init__(self, length: int, seed: Sequence[int]) -> None:
+        self.length, self.seed = length, tuple(seed)
+        self.count = 0
+        self._epoch = -1
+        self._order: npt.NDArray[np.intp] = np.empty(0, np.intp)
+
+    def next(self) -> int:
+        """Return the next index."""
+        epoch, position = divmod(self.count, self.length)
+        if epoch != self._epoch:
+            self._order = np.random.default_rng([*self.seed, epoch]).permutation(self.length)
+            self._epoch = epoch
+        self.count += 1
+        return int(self._order[position])
+
+
+class TaskPairs:
+    """Pairs of one task from several makers, each drawn with its weight."""
+
+    def __init__(self, makers: Sequence[tuple[float, PairMaker]], seed: Sequence[int]) -> None:
+        usable = [(weight, maker) for weight, maker in makers if len(maker) > 0]
+        weights = np.array([weight for weight, _ in usable])
+        self.probabilities = weights / weights.sum()
+        self.makers = [maker for _, maker in usable]
+        self.orders = [EndlessOrder(len(maker), [*seed, i]) for i, maker in enumerate(self.makers)]
+
+    def make(self, size: int, generator: np.random.Generator) -> Pair:
+        """Make the next pair."""
+        part = int(generator.choice(len(self.makers), p=self.probabilities))
+        return self.makers[part].make(self.orders[part].next(), size, generator)
+
+    @property
+    def counts(self) -> list[int]:
+        """How far each maker has come."""
+        return [order.count for order in self.orders]
+
+    @counts.setter
+    def counts(self, values: Sequence[int]) -> None:
+        for order, value in zip(self.orders, values, strict=True):
+            order.count = value
+
+
+class BalancedBatches:
+    """Draws batches with the same number of images from each task.
+
+    A batch of B over N tasks has B // N of each, and one more of B % N tasks that are drawn anew each time; with
+    fewer images than tasks, one of each of B tasks. Crops are flipped and turned by multiples of 90 degrees. A
+    small share has the clean image as input too, so that clean images stay as they are.
+
+    Everything random about batch number n follows from the seed and n, and from how often each maker was drawn,
+    so that :attr:`state` is a few numbers.
+    """
+
+    def __init__(
+        self,
+        tasks: Mapping[str, Sequence[tuple[float, PairMaker]]],
+        batch_size: int,
+        *,
+        seed: int = 42,
+        identity: float = 0.05,
+    ) -> None:
+        self.tasks = tuple(tasks)
+        self.pairs = {task: TaskPairs(makers, [seed, i]) for i, (task, makers) in enumerate(tasks.items())}
+        self.batch_size, self.seed, self.identity = batch_size, seed, identity
+        self.step = 0
+
+    def next(self, size: int) -> Batch:
+        """Return the next batch, with crops of `size` x `size` pixels."""
+        generator = np.random.default_rng([self.seed, 7, self.step])
+        self.step += 1
+        names = balanced_draw(self.tasks, self.batch_size, generator)
+        degraded = np.empty((len(names), 3, size, size), np.float32)
+        clean = np.empty_like(degraded)
+        keys = []
+        for place, task in enumerate(names):
+            pair = self.pairs[task].make(size, generator)
+            given = pair.clean if generator.random() < self.identity else pair.degraded
+            turn, flip = int(generator.integers(4)), bool(generator.integers(2))
+            degraded[place], clean[place] = (_oriented(image, turn, flip=flip) for image in (given, pair.clean))
+            keys.append(pair.key)
+        return Batch(torch.from_numpy(degraded), torch.from_numpy(clean), tuple(names), tuple(keys))
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps to continue exactly here."""
+        return {"step": self.step, "counts": {task: pairs.counts for task, pairs in self.pairs.items()}}
+
+    @state.setter
+    def state(self, values: Mapping[str, Any]) -> None:
+        self.step = int(values["step"])
+        for task, counts in values["counts"].items():
+            self.pairs[task].counts = counts
+
+
+def balanced_draw(tasks: Sequence[str], batch_size: int, generator: np.random.Generator) -> list[str]:
+    """Return the task of each image of a batch: as even as possible, the remainder drawn without repetition."""
+    each, rest = divmod(batch_size, len(tasks))
+    extra = generator.permutation(len(tasks))[:rest]
+    return [task for task in tasks for _ in range(each)] + [tasks[int(i)] for i in sorted(extra)]
+
+
+def task_makers(data: PreparedData, tasks: Sequence[str]) -> dict[str, list[tuple[float, PairMaker]]]:
+    """Return what makes pairs for each of `tasks` from prepared data.
+
+    Raises
+    ------
+    InputError
+        ``E_EMPTY`` if the prepared data lack what a task needs.
+    """
+    known = _all_makers(data.sources)
+    missing = [task for task in tasks if not any(len(maker) for _, maker in known.get(task, []))]
+    if missing:
+        raise InputError(
+            ErrorCode.EMPTY,
+            f"the prepared data have nothing for {', '.join(missing)}",
+            remedy="Prepare them again with those images, or train other tasks",
+        )
+    return {task: known[task] for task in tasks}
+
+
+def _all_makers(sources: Mapping[str, Source]) -> dict[str, list[tuple[float, PairMaker]]]:
+    """Weights: real pairs often enough to be learnt, simulated ones often enough not to be learnt by heart."""
+    empty = Source("", {"clean": [], "layer": [], "kernel": [], "opacity": [], "depth": []})
+
+    def get(name: str) -> Source:
+        return sources.get(name, empty)
+
+    photos, sky = get("photos"), get("sky_fields")
+    ground = [(0.3, get("remote_roads")), (0.2, get("remote_scenes")), (0.3, get("rice1")), (0.2, get("remote_tiles"))]
+    return {
+        "natural_super_resolution": [(1.0, crops.StoredPairs(photos))],
+        "natural_deraining": [
+            (0.4, crops.StoredPairs(get("rain"))),
+            (0.35, crops.SimulatedRain(photos, get("rain_layers_real")["layer"])),
+            (0.25, crops.SimulatedRain(photos, get("rain_layers_simulated")["layer"])),
+        ],
+        "natural_deblurring": [
+            (0.08, crops.StoredPairs(get("shake_pairs"))),
+            (0.92, crops.SimulatedShake(photos, get("shake_kernels")["kernel"])),
+        ],
+        "mri_super_resolution": [(1.0, crops.StoredPairs(get("mri"), floor=0.03 * 65535))],
+        "ct_denoising": [(1.0, crops.CtNoise(get("ct")))],
+        "pet_synthesis": [(1.0, crops.PetCounts(get("pet")))],
+        "remote_sensing_super_resolution": [
+            (0.4, crops.StoredPairs(get("remote_tiles"))),
+            (0.35, crops.StoredPairs(get("remote_roads"))),
+            (0.25, crops.StoredPairs(get("remote_scenes"))),
+        ],
+        "cloud_removal": [
+            (0.5, crops.StoredPairs(get("rice2"))),
+            *((0.5 * weight, crops.SimulatedClouds(source, sky)) for weight, source in ground),
+        ],
+        "dehazing": [
+            (0.5, crops.StoredPairs(get("rice1"))),
+            *((0.5 * weight, crops.SimulatedHaze(source, sky)) for weight, source in ground),
+        ],
+    }
+
+
+def _oriented(image: npt.NDArray[np.float32], turn: int, *, flip: bool) -> npt.NDArray[np.float32]:
+    """Turn and flip a crop, and return it as (3, size, size)."""
+    turned = np.rot90(image[:, ::-1] if flip else image, turn)
+    return turned.transpose(2, 0, 1) if turned.ndim == 3 else np.broadcast_to(turned, (3, *turned.shape))

@@ -1,0 +1,187 @@
+"""Everything that determines a training run: presets, and overrides from plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any, Literal, get_args
+
+from datprl_toolkit.errors import ErrorCode, OptionError
+from datprl_toolkit.network import NetworkConfig, preset
+from datprl_toolkit.training.losses import LossWeights
+from datprl_toolkit.training.tasks import TASK_SETS, TASKS
+
+Precision = Literal["float32", "bfloat16", "float16"]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingConfig:
+    """Settings of a run. The defaults are those of the paper.
+
+    Parameters
+    ----------
+    network
+        Configuration of the network.
+    tasks
+        Tasks that are trained, in the order in which batches hold them.
+    steps
+        Length of the run and of the cosine that the learning rate follows.
+    batch_size, crop
+        Images per batch, and their height and width in pixels.
+    learning_rate, final_learning_rate
+        At the first and at the last step.
+    warm_up
+        Steps over which the learning rate rises linearly from 0.
+    betas
+        Of Adam.
+    gradient_clip
+        Largest norm of the gradient.
+    ema_decay
+        Share of the old weights in the running average that is validated and shipped, per step.
+    precision
+        Number format of the forward and backward pass; weights stay in float32.
+    seed
+        Of weights, batches and crops.
+    losses
+        Factors of the loss terms.
+    task_weights
+        Factor of a task's reconstruction loss where it is not 1.
+    identity
+        Share of the training images that are given clean.
+    anchored
+        Share of the run during which some images are given the prompts of their task and domain: all of them at
+        the first step, none from its end on. It needs a factor for the loss term of the same name.
+    validate_every, checkpoint_every
+        Steps between validations and checkpoints.
+    validation_images
+        Images per task in the validations during training, evenly spaced; 0 for all. The last one uses all.
+    log_every
+        Steps that one line of the log summarises.
+    """
+
+    network: NetworkConfig
+    tasks: tuple[str, ...] = TASKS
+    steps: int = 1_000_000
+    batch_size: int = 12
+    crop: int = 128
+    learning_rate: float = 4e-4
+    final_learning_rate: float = 1e-6
+    warm_up: int = 0
+    betas: tuple[float, float] = (0.9, 0.99)
+    gradient_clip: float = 1.0
+    ema_decay: float = 0.999
+    precision: Precision = "float16"
+    seed: int = 42
+    losses: LossWeights = field(default_factory=LossWeights)
+    task_weights: Mapping[str, float] = field(default_factory=dict)
+    identity: float = 0.05
+    anchored: float = 0.0
+    validate_every: int = 10_000
+    checkpoint_every: int = 10_000
+    validation_images: int = 0
+    log_every: int = 100
+
+    def __post_init__(self) -> None:
+        unknown = sorted(({*self.tasks} | {*self.task_weights}) - set(TASKS))
+        if unknown or not self.tasks:
+            raise OptionError(
+                ErrorCode.OPTION,
+                f"unknown tasks: {', '.join(unknown)}" if unknown else "no task is given",
+                where="tasks",
+                remedy=f"The tasks are {', '.join(TASKS)}",
+            )
+        for name in ("steps", "batch_size", "crop", "learning_rate", "validate_every", "checkpoint_every", "log_every"):
+            if getattr(self, name) <= 0:
+                raise OptionError(ErrorCode.OPTION, f"{name} must be above 0", where=getattr(self, name))
+        if self.crop % self.network.grid:
+            raise OptionError(
+                ErrorCode.OPTION, f"the crop must be a multiple of {self.network.grid}, not {self.crop}", where="crop"
+            )
+        if self.precision not in get_args(Precision):
+            raise OptionError(ErrorCode.OPTION, f"the precision is one of {', '.join(get_args(Precision))}")
+        if not (0.0 <= self.ema_decay < 1.0 and 0.0 <= self.identity <= 1.0):
+            raise OptionError(ErrorCode.OPTION, "ema_decay and identity are shares from 0 to 1")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values that JSON and YAML can hold."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> TrainingConfig:
+        """Build a configuration from plain values, the inverse of :meth:`to_dict`."""
+        return override(cls(NetworkConfig()), values)
+
+
+def training_preset(name: str) -> TrainingConfig:
+    """Return the settings known under `name`: those of the paper, or of the weights that are shipped.
+
+    Raises
+    ------
+    OptionError
+        ``E_OPTION`` if there is none.
+    """
+    if name in TASK_SETS:
+        return TrainingConfig(preset(name), TASK_SETS[name])
+    if name == "small":
+        return _small()
+    names = ", ".join((*TASK_SETS, "small"))
+    raise OptionError(ErrorCode.OPTION, f"there is no training preset '{name}'; there are {names}", where="preset")
+
+
+def override(config: TrainingConfig, values: Mapping[str, Any]) -> TrainingConfig:
+    """Return `config` with some settings replaced; nested settings are replaced one by one.
+
+    Raises
+    ------
+    OptionError
+        ``E_OPTION`` if a name is unknown or a value does not fit.
+    """
+    known = {item.name for item in fields(TrainingConfig)}
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise OptionError(
+            ErrorCode.OPTION,
+            f"unknown training settings: {', '.join(unknown)}",
+            remedy=f"The settings are {', '.join(sorted(known))}",
+        )
+    changes = dict(values)
+    try:
+        if isinstance(changes.get("network"), str):
+            changes["network"] = preset(changes["network"])
+        elif isinstance(changes.get("network"), Mapping):
+            changes["network"] = NetworkConfig.from_dict({**config.network.to_dict(), **changes["network"]})
+        if isinstance(changes.get("losses"), Mapping):
+            changes["losses"] = replace(config.losses, **changes["losses"])
+        for name in ("tasks", "betas"):
+            if name in changes:
+                changes[name] = tuple(changes[name])
+        return replace(config, **changes)
+    except (TypeError, ValueError) as error:
+        if isinstance(error, OptionError):
+            raise
+        raise OptionError(ErrorCode.OPTION, f"a training setting does not fit: {error}") from error
+
+
+def _small() -> TrainingConfig:
+    """Return the settings for two CPU cores: small crops, a high learning rate, a balance of the tasks' losses."""
+    return TrainingConfig(
+        preset("small"),
+        steps=100_000,
+        batch_size=9,
+        crop=64,
+        learning_rate=1e-3,
+        warm_up=500,
+        precision="float32",
+        validate_every=2_000,
+        checkpoint_every=500,
+        validation_images=4,
+        # About the inverse square root of the mean error of the degraded crops, so that no task drowns.
+        task_weights={
+            "natural_super_resolution": 1.3,
+            "natural_deraining": 0.85,
+            "ct_denoising": 2.0,
+            "pet_synthesis": 3.0,
+            "remote_sensing_super_resolution": 1.3,
+            "dehazing": 0.6,
+        },
+    )

@@ -1,0 +1,254 @@
+"""Training pairs: a crop of a clean image and its degraded version, for each kind of degradation.
+
+Grey images stay (size, size) here; the batch gives them their three channels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from datprl_toolkit.degradations import add_clouds, add_haze, add_rain, blur_linear_light
+from datprl_toolkit.training.preparation import CT_HIGH, CT_LOW, SUV_HIGH, from_integers
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    from datprl_toolkit.training.prepared import Source
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A degraded and a clean crop, float32 (size, size) or (size, size, 3) in [0, 1], and the image's key."""
+
+    degraded: npt.NDArray[np.float32]
+    clean: npt.NDArray[np.float32]
+    key: str
+
+
+class PairMaker(Protocol):
+    """Makes pairs of one kind."""
+
+    def __len__(self) -> int:
+        """Return the number of images, each of which one epoch uses once."""
+
+    def make(self, index: int, size: int, generator: np.random.Generator) -> Pair:
+        """Make a pair from the image at `index`, of `size` x `size` pixels."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPairs:
+    """Pairs whose degraded version was measured or computed before.
+
+    With `floor`, crops with mostly smaller values (air) are avoided.
+    """
+
+    source: Source
+    floor: float | None = None
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def make(self, index: int, size: int, generator: np.random.Generator) -> Pair:
+        """Cut both images at the same place."""
+        clean, degraded = self.source["clean"][index], self.source["degraded"][index]
+        inside = None if self.floor is None else (self.floor, np.inf)
+        window = choose_window(clean, size, generator, inside=inside)
+        return Pair(cut(degraded, window, size), cut(clean, window, size), f"{self.source.name}/{index:04d}")
+
+
+@dataclass(frozen=True, slots=True)
+class CtNoise:
+    """CT slices with stored noise, mixed anew each time.
+
+    Two realisations of the same dose, turned into each other by a random angle, are a new one of the same
+    variance. Its strength varies by about a factor of two, for other scanners and patients. A share of the crops
+    has another window of the same width, so that wide windows can be restored in pieces.
+    """
+
+    source: Source
+    other_windows: float = 0.4
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def make(self, index: int, size: int, generator: np.random.Generator) -> Pair:
+        """Mix noise for a slice and cut both in one window of HU."""
+        clean, noise = self.source["clean"][index], self.source["noise"][index]
+        window = choose_window(clean, size, generator, inside=(CT_LOW, CT_HIGH))
+        hu = cut(clean, window, size)
+        realisations = noise[int(generator.integers(noise.shape[0]))]
+        angle = generator.uniform(0, 2 * np.pi)
+        first, second = (
+            realisations[i][window].astype(np.float32) for i in generator.permutation(len(realisations))[:2]
+        )
+        mixed = (np.cos(angle) * first + np.sin(angle) * second) * 2.0 ** generator.uniform(-0.6, 0.6)
+        low = CT_LOW
+        if generator.random() < self.other_windows:
+            low = generator.uniform(-1024.0, 600.0)
+        noisy = hu + fit(mixed, size)
+        unit = [((hu_values - low) / (CT_HIGH - CT_LOW)).clip(0, 1).astype(np.float32) for hu_values in (noisy, hu)]
+        return Pair(unit[0], unit[1], f"{self.source.name}/{index:04d}")
+
+
+@dataclass(frozen=True, slots=True)
+class PetCounts:
+    """PET slices with stored low-count versions; a share of the crops has a smaller upper end than SUV 20."""
+
+    source: Source
+    other_windows: float = 0.5
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def make(self, index: int, size: int, generator: np.random.Generator) -> Pair:
+        """Cut one of the low-count versions and the slice."""
+        clean, versions = self.source["clean"][index], self.source["degraded"][index]
+        window = choose_window(clean, size, generator, inside=(0.1, np.inf))
+        degraded = versions[int(generator.integers(versions.shape[0])), int(generator.integers(versions.shape[1]))]
+        high = SUV_HIGH
+        if generator.random() < self.other_windows:
+            high = SUV_HIGH * 0.2 ** generator.random()
+        unit = [(cut(suv, window, size) / high).clip(0, 1).astype(np.float32) for suv in (degraded, clean)]
+        return Pair(unit[0], unit[1], f"{self.source.name}/{index:04d}")
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedRain:
+    """Photos under streaks, simulated ones or those of real training pairs."""
+
+    source: Source
+    layers: Sequence[npt.NDArray[np.uint8]]
+
+    def __len__(self) -> int:
+        return len(self.source) if self.layers else 0
+
+    def make(self, index: int, size: int, generator: np.random.Generator) -> Pair:
+        """Put streaks over a photo, as a screen blend or added."""
+        image = self.source["clean"][index]
+        clean = cut(image, choose_window(image, size, generator), size)
+        layer = self.layers[int(generator.integers(len(self.layers)))]
+        streaks = cut(layer, choose_window(layer, size, generator), size)
+        streaks = streaks * np.float32(generator.uniform(0.7, 1.2))
+        if generator.random() < 0.5:
+            return Pair(add_rain(clean, streaks.clip(0, 1)), clean, f"{self.source.name}/{index:04d}")
+        # Rain100 adds its streaks and clips.
+        rainy = (clean + streaks[..., None]).clip(0, 1).astype(np.float32)
+        return Pair(rainy, clean, f"{self.source.name}/{index:04d}")
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedShake:
+    """Photos blurred by camera shake; most as grey images, some as linear light, a little sensor noise."""
+
+    source: Source
+    kernels: Sequence[npt.NDArray[np.float32]]
+
+    def __len__(self) -> int:
+        return len(self.source) if self.kernels else 0
+
+    def make(self, index: int, size: int, generator: np.random.Generator) -> Pair:
+        """Blur a photo with a drawn path."""
+        image = self.source["clean"][index]
+        kernel = self.kernels[int(generator.integers(len(self.kernels)))]
+        kernel = np.rot90(kernel, int(generator.integers(4)))
+        margin = kernel.shape[0] // 2
+        crop = cut(image, choose_window(image, size + 2 * margin, generator), size + 2 * margin)
+        if generator.random() < 0.5:
+            crop = crop.mean(axis=2)
+        transfer = "srgb" if generator.random() < 0.6 else "linear"
+        noise = generator.uniform(0.0, 0.01)
+        blurred = blur_linear_light(crop, kernel, transfer=transfer, noise=noise, generator=generator)
+        inner = np.s_[margin : margin + size, margin : margin + size]
+        return Pair(blurred[inner], crop[inner], f"{self.source.name}/{index:04d}")
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedClouds:
+    """Scenes under fractal clouds with their shadow."""
+
+    source: Source
+    sky: Source
+
+    def __len__(self) -> int:
+        return len(self.source) if len(self.sky) else 0
+
+    def make(self, index: int, size: int, generator: np.random.Generator) -> Pair:
+        """Put clouds and their shadow over a scene."""
+        image = self.source["clean"][index]
+        clean = cut(image, choose_window(image, size, generator), size)
+        field = self.sky["opacity"][int(generator.integers(len(self.sky)))]
+        opacity = cut(field, choose_window(field, size, generator), size) * np.float32(generator.uniform(0.5, 1.0))
+        offset = (int(generator.integers(-24, 25)), int(generator.integers(-24, 25)))
+        cloudy = add_clouds(
+            clean,
+            opacity,
+            brightness=generator.uniform(0.75, 1.0),
+            shadow=generator.uniform(0.0, 0.5),
+            offset=offset,
+        )
+        return Pair(cloudy, clean, f"{self.source.name}/{index:04d}")
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedHaze:
+    """Scenes in haze of varying depth and colour."""
+
+    source: Source
+    sky: Source
+
+    def __len__(self) -> int:
+        return len(self.source) if len(self.sky) else 0
+
+    def make(self, index: int, size: int, generator: np.random.Generator) -> Pair:
+        """Put haze over a scene."""
+        image = self.source["clean"][index]
+        clean = cut(image, choose_window(image, size, generator), size)
+        field = self.sky["depth"][int(generator.integers(len(self.sky)))]
+        depth = cut(field, choose_window(field, size, generator), size)
+        thickness, variation = generator.uniform(0.2, 1.4), generator.uniform(0.0, 0.9)
+        transmission = np.exp(-thickness * (1.0 + variation * (2.0 * depth - 1.0)))
+        airlight = generator.uniform(0.6, 1.0) + generator.uniform(-0.06, 0.06, 3)
+        hazy = add_haze(clean, transmission, airlight.clip(0, 1).astype(np.float32))
+        return Pair(hazy, clean, f"{self.source.name}/{index:04d}")
+
+
+def choose_window(
+    image: npt.NDArray[Any],
+    size: int,
+    generator: np.random.Generator,
+    *,
+    inside: tuple[float, float] | None = None,
+    tries: int = 6,
+) -> tuple[slice, slice]:
+    """Draw where a crop is taken from; an axis shorter than `size` is taken whole.
+
+    With `inside`, up to `tries` places are drawn until two fifths of the pixels have a value in that range, for
+    half of a medical slice is air.
+    """
+    for _ in range(tries if inside else 1):
+        first = [int(generator.integers(max(n - size, 0) + 1)) for n in image.shape[:2]]
+        window = (slice(first[0], first[0] + size), slice(first[1], first[1] + size))
+        if inside is None:
+            break
+        sample = image[window][::4, ::4]
+        if float(np.mean((sample > inside[0]) & (sample < inside[1]))) > 0.4:
+            break
+    return window
+
+
+def cut(image: npt.NDArray[Any], window: tuple[slice, slice], size: int) -> npt.NDArray[np.float32]:
+    """Cut a crop out as float32, integers brought to [0, 1], int16 left in its unit; see :func:`fit`."""
+    return fit(from_integers(image[window]), size)
+
+
+def fit(crop: npt.NDArray[np.float32], size: int) -> npt.NDArray[np.float32]:
+    """Continue a crop that is smaller than `size` by mirroring it."""
+    missing = [size - n for n in crop.shape[:2]]
+    if max(missing) <= 0:
+        return crop
+    return np.pad(crop, [(0, missing[0]), (0, missing[1])] + [(0, 0)] * (crop.ndim - 2), mode="symmetric")

@@ -1,0 +1,200 @@
+"""The losses of the paper, each its own function, with the number of its equation.
+
+B images, N prompts in a pool, T tokens of dimension d.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+if TYPE_CHECKING:
+    from datprl_toolkit.network import Anchors, DatprlNetwork, PromptChoice
+    from datprl_toolkit.network.model import Trace
+    from datprl_toolkit.network.prompts import PromptPool
+
+
+@dataclass(frozen=True, slots=True)
+class LossWeights:
+    """Factors of the terms of equation 8; those of the paper, with 0.1 for the Fourier loss.
+
+    The released configuration file has 1.0 for diversity where the paper has 0.1. The paper has no anchors.
+    """
+
+    pixel: float = 1.0
+    fourier: float = 0.1
+    alignment: float = 1.0
+    diversity: float = 0.1
+    balance: float = 0.1
+    contrastive: float = 0.1
+    anchor: float = 0.0
+    diversity_threshold: float = 0.1
+    contrastive_temperature: float = 0.1
+
+
+def pixel_loss(output: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
+    """L1 in the image domain: mean absolute difference of (B, C, H, W), each image times its `weight` (B,)."""
+    return _weighted_mean((output - target).abs(), weight)
+
+
+def fourier_loss(output: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
+    """L1 in the Fourier domain: mean absolute difference of the real and imaginary parts of ``rfft2``.
+
+    The transform is not normalised, as released.
+    """
+    # Linear, so that one transform of the difference does; as float32, for half precision has no such transform.
+    difference = torch.view_as_real(torch.fft.rfft2((output - target).float()))
+    return _weighted_mean(difference.abs(), weight)
+
+
+def alignment_loss(representation: Tensor, text: Tensor) -> Tensor:
+    """Distance of the domain representations from the text features, equation 2.
+
+    Parameters
+    ----------
+    representation
+        (B, tokens, d); several tokens are averaged.
+    text
+        (B, d).
+    """
+    return (1.0 - functional.cosine_similarity(representation.mean(dim=1), text, dim=-1)).mean()
+
+
+def diversity_loss(values: Tensor, threshold: float = 0.1) -> Tensor:
+    """Penalty on prompts whose values are alike, equations 4 and 5.
+
+    Parameters
+    ----------
+    values
+        (N, T, d); the T tokens of a prompt are compared as one vector.
+    threshold
+        Cosine similarity up to which there is no penalty.
+    """
+    count = values.shape[0]
+    unit = functional.normalize(values.flatten(1), dim=-1)
+    similarity = unit @ unit.T
+    others = ~torch.eye(count, dtype=torch.bool, device=values.device)
+    excess = (similarity - threshold).clamp_min(0.0)[others]
+    return excess.sum() / max(count * (count - 1), 1)
+
+
+def balance_loss(similarity: Tensor) -> Tensor:
+    """Penalty on uneven use of the prompts, equations 6 and 7, mean over the images.
+
+    Parameters
+    ----------
+    similarity
+        Cosine similarities of queries and keys, (B, N).
+    """
+    log_share = similarity.log_softmax(dim=-1)
+    entropy = -(log_share.exp() * log_share).sum(dim=-1)
+    return (math.log(similarity.shape[-1]) - entropy).mean()
+
+
+def contrastive_loss(similarity: Tensor, selected: Tensor, temperature: float = 0.1) -> Tensor:
+    """Pull queries to the keys that they selected and away from the others, equation 9.
+
+    The paper leaves open how several positive keys share the quotient, and the temperature. Here each positive
+    stands alone against all negatives, and the mean is taken over the positives and the images; the product of
+    query and key is their cosine.
+
+    Parameters
+    ----------
+    similarity
+        Cosine similarities of queries and keys, (B, N).
+    selected
+        Indices of the selected prompts, (B, k).
+    temperature
+        Divides the similarities.
+    """
+    logits = similarity / temperature
+    chosen = torch.zeros_like(logits, dtype=torch.bool).scatter(-1, selected, value=True)
+    positive = logits.gather(-1, selected)
+    negative = logits.masked_fill(chosen, -torch.inf).logsumexp(dim=-1, keepdim=True)
+    return (torch.logaddexp(positive, negative) - positive).mean()
+
+
+def anchor_loss(similarity: Tensor, anchor: Tensor, temperature: float = 0.1) -> Tensor:
+    """Return the cross-entropy of choosing the prompt that stands for the image's task or domain.
+
+    Not in the paper: a warm start for short trainings, in which the pools have no time to find out by themselves
+    what tells the tasks apart.
+
+    Parameters
+    ----------
+    similarity
+        (B, N) cosine similarities of queries and keys.
+    anchor
+        (B,) index of each image's prompt.
+    temperature
+        Divides the similarities.
+    """
+    return functional.cross_entropy(similarity / temperature, anchor)
+
+
+def pool_losses(choice: PromptChoice, pool: PromptPool, weights: LossWeights) -> dict[str, Tensor]:
+    """Return the three regularisations of one pool, before their factors."""
+    return {
+        "diversity": diversity_loss(pool.values, weights.diversity_threshold),
+        "balance": balance_loss(choice.similarity),
+        "contrastive": contrastive_loss(choice.similarity, choice.selected, weights.contrastive_temperature),
+    }
+
+
+def training_loss(
+    network: DatprlNetwork,
+    output: Tensor,
+    target: Tensor,
+    trace: Trace,
+    weights: LossWeights,
+    *,
+    image_weight: Tensor | None = None,
+    text: Tensor | None = None,
+    anchors: Anchors | None = None,
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Return the total of equation 8 and each term before its factor.
+
+    Parameters
+    ----------
+    network
+        Whose pools are regularised; the terms of both are added. A pool that is off has none.
+    output, target
+        (B, 3, H, W) in [0, 1]; the output is not clipped.
+    trace
+        What the network chose.
+    image_weight
+        (B,) factors of the reconstruction terms, to balance tasks; None for 1.
+    text
+        (B, d) text features for the alignment; None leaves that term out.
+    anchors
+        Prompts that stand for each image's task and domain; None leaves that term out.
+    """
+    terms = {
+        "pixel": pixel_loss(output, target, image_weight),
+        "fourier": fourier_loss(output, target, image_weight),
+    }
+    for choice, pool in ((trace.task, network.task_pool), (trace.domain, network.domain_pool)):
+        if choice is not None and pool is not None:
+            for name, value in pool_losses(choice, pool, weights).items():
+                terms[name] = terms[name] + value if name in terms else value
+    if text is not None and trace.domain is not None:
+        terms["alignment"] = alignment_loss(trace.domain.representation, text)
+    if anchors is not None:
+        pairs = ((trace.task, anchors.task), (trace.domain, anchors.domain))
+        found = [anchor_loss(choice.similarity, index) for choice, index in pairs if choice and index is not None]
+        if found:
+            terms["anchor"] = torch.stack(found).sum()
+    factors: dict[str, float] = asdict(weights)
+    total = torch.stack([factors[name] * value for name, value in terms.items()]).sum()
+    return total, terms
+
+
+def _weighted_mean(difference: Tensor, weight: Tensor | None) -> Tensor:
+    """Return the mean over everything but the images, then the weighted mean over those."""
+    per_image = difference.flatten(1).mean(dim=1)
+    return per_image.mean() if weight is None else (weight * per_image).mean()

@@ -1,0 +1,353 @@
+"""The training loop: one step, its log, validation and checkpoints, and stopping at any moment."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import signal
+import time
+from collections import defaultdict
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from datprl_toolkit.errors import ErrorCode, InputError, ResourceError
+from datprl_toolkit.network import Anchors, DatprlNetwork
+from datprl_toolkit.training.batches import BalancedBatches, task_makers
+from datprl_toolkit.training.checkpoints import load_checkpoint, save_checkpoint
+from datprl_toolkit.training.configuration import TrainingConfig
+from datprl_toolkit.training.losses import training_loss
+from datprl_toolkit.training.tasks import DOMAINS, TASKS
+from datprl_toolkit.training.validation import format_table, validate
+from datprl_toolkit.weights import TASK_DOMAINS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+    import numpy.typing as npt
+    from torch import Tensor
+
+    from datprl_toolkit.training.batches import Batch
+    from datprl_toolkit.training.prepared import PreparedData
+    from datprl_toolkit.training.validation import TaskScore
+
+CHECKPOINT = "checkpoint.pt"
+LOG = "metrics.jsonl"
+ANCHORED_TEMPERATURE = 0.2
+MOST_BAD_STEPS = 20
+
+
+@dataclass
+class Window:
+    """Sums over the steps that one line of the log summarises."""
+
+    steps: int = 0
+    data_seconds: float = 0.0
+    terms: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    errors: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    gradient: float = 0.0
+    started: float = field(default_factory=time.perf_counter)
+
+
+class Trainer:
+    """Trains one network on prepared data, in a folder of its own.
+
+    Parameters
+    ----------
+    config
+        Settings of the run.
+    data
+        Prepared data.
+    folder
+        Receives ``checkpoint.pt``, ``metrics.jsonl`` and ``config.json``.
+    device
+        Where the network is trained.
+    text
+        Text feature of each image's key, (d,), for the alignment loss; empty to train without it.
+    report
+        Receives a line of text now and then; prints it by default.
+    """
+
+    def __init__(
+        self,
+        config: TrainingConfig,
+        data: PreparedData,
+        folder: Path,
+        *,
+        device: str = "cpu",
+        text: Mapping[str, npt.NDArray[np.float32]] | None = None,
+        report: Callable[[str], None] | None = None,
+    ) -> None:
+        self.config, self.data, self.folder = config, data, folder
+        self.device = torch.device(device)
+        self.text = dict(text or {})
+        self.report = report or partial(print, flush=True)
+        torch.manual_seed(config.seed)
+        self.network = DatprlNetwork(config.network).to(self.device)
+        if config.losses.anchor:
+            self._sharpen_pools()
+        self.average = copy.deepcopy(self.network).requires_grad_(requires_grad=False).eval()
+        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=config.learning_rate, betas=config.betas)
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=config.precision == "float16")
+        makers = task_makers(data, config.tasks)
+        self.batches = BalancedBatches(makers, config.batch_size, seed=config.seed, identity=config.identity)
+        self.step = 0
+        self.bad_steps = 0
+        self.stop_requested = False
+        self._window = Window()
+
+    def run(self, *, minutes: float = math.inf) -> bool:
+        """Train to the last step, or until the time is up or a signal arrives; a checkpoint is written then.
+
+        Returns whether the run is complete.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / "config.json").write_text(json.dumps(self.config.to_dict(), indent=1), encoding="utf-8")
+        deadline = time.monotonic() + 60.0 * minutes
+        self._window = Window()
+        with self._signals():
+            while self.step < self.config.steps and not self.stop_requested and time.monotonic() < deadline:
+                self._advance()
+        self.save()
+        return self.step >= self.config.steps
+
+    def learning_rate(self) -> float:
+        """Return the learning rate of the coming step: linear warm-up, then a cosine."""
+        c = self.config
+        cosine = 0.5 + 0.5 * math.cos(math.pi * min(self.step / c.steps, 1.0))
+        rate = c.final_learning_rate + (c.learning_rate - c.final_learning_rate) * cosine
+        return rate * min(1.0, (self.step + 1) / c.warm_up) if c.warm_up else rate
+
+    def train_step(self) -> dict[str, float]:
+        """Make one step and return the loss terms."""
+        began = time.perf_counter()
+        batch = self.batches.next(self.config.crop)
+        self._window.data_seconds += time.perf_counter() - began
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.learning_rate()
+        self.optimizer.zero_grad(set_to_none=True)
+        terms, output = self._forward_backward(batch)
+        self.scaler.unscale_(self.optimizer)
+        norm = float(torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.gradient_clip))
+        self._update(norm, terms)
+        self.step += 1
+        self._record(batch, output, terms, norm)
+        return terms
+
+    def validate(self, *, limit: int | None = None, clean_images: int = 0) -> dict[str, TaskScore]:
+        """Score the averaged weights; `limit` images per task, by default as configured."""
+        most = self.config.validation_images if limit is None else limit
+        return validate(
+            self.average,
+            self.data.validation,
+            self.config.tasks,
+            grid=self.config.network.grid,
+            device=self.device,
+            limit=most,
+            clean_images=clean_images,
+        )
+
+    def save(self) -> None:
+        """Write the checkpoint."""
+        state: dict[str, Any] = {
+            "config": self.config.to_dict(),
+            "data": self.data.fingerprint,
+            "step": self.step,
+            "network": self.network.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            "batches": self.batches.state,
+            "random": torch.get_rng_state(),
+        }
+        if self.device.type == "cuda":
+            state["random_device"] = torch.cuda.get_rng_state(self.device)
+        save_checkpoint(self.folder / CHECKPOINT, state)
+
+    def resume(self) -> None:
+        """Continue from the checkpoint in the folder.
+
+        Raises
+        ------
+        InputError
+            ``E_MISSING`` or ``E_CORRUPT`` for the file, ``E_UNSUPPORTED`` if it belongs to other settings or data.
+        """
+        path = self.folder / CHECKPOINT
+        state = load_checkpoint(path)
+        for what, saved, mine in (
+            ("settings", _plain(TrainingConfig.from_dict(state["config"]).to_dict()), _plain(self.config.to_dict())),
+            ("data", state["data"], self.data.fingerprint),
+        ):
+            if saved != mine:
+                raise InputError(
+                    ErrorCode.UNSUPPORTED,
+                    f"the checkpoint was made with other {what}",
+                    where=path,
+                    remedy="Resume with the same ones, or train in another folder",
+                )
+        self.network.load_state_dict(state["network"])
+        self.average.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.scaler.load_state_dict(state["scaler"])
+        self.batches.state = state["batches"]
+        self.step = int(state["step"])
+        torch.set_rng_state(state["random"])
+        if "random_device" in state and self.device.type == "cuda":
+            torch.cuda.set_rng_state(state["random_device"], self.device)
+
+    def _advance(self) -> None:
+        """Make one step, and what is due after it."""
+        self.train_step()
+        c = self.config
+        if self.step % c.log_every == 0:
+            self._log_window()
+        if self.step % c.validate_every == 0 or self.step == c.steps:
+            last = self.step == c.steps
+            scores = self.validate(limit=0 if last else None, clean_images=2)
+            self._log({"step": self.step, "validation": {task: asdict(score) for task, score in scores.items()}})
+            self.report(f"step {self.step}\n{format_table(scores)}")
+            self._window = Window()
+        if self.step % c.checkpoint_every == 0:
+            self.save()
+
+    def _forward_backward(self, batch: Batch) -> tuple[dict[str, float], Tensor]:
+        degraded, clean = batch.degraded.to(self.device), batch.clean.to(self.device)
+        anchors = self._anchors(batch.tasks)
+        number = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}[self.config.precision]
+        with torch.autocast(self.device.type, dtype=number, enabled=number is not torch.float32):
+            output, trace = self.network.trace(degraded, self._given(anchors))
+        factors = [self.config.task_weights.get(task, 1.0) for task in batch.tasks]
+        total, terms = training_loss(
+            self.network,
+            output.float(),
+            clean,
+            trace,
+            self.config.losses,
+            image_weight=torch.tensor(factors, device=self.device),
+            text=self._text_features(batch.keys),
+            anchors=anchors,
+        )
+        torch.autograd.backward(self.scaler.scale(total))
+        with torch.no_grad():
+            error = (output.float() - clean).abs().mean(dim=(1, 2, 3)).cpu()
+        return {"total": float(total.detach()), **{name: float(value.detach()) for name, value in terms.items()}}, error
+
+    @torch.no_grad()
+    def _sharpen_pools(self) -> None:
+        """Let the chosen prompt outweigh the others, so that a given and a well-chosen prompt differ little."""
+        for pool in (self.network.task_pool, self.network.domain_pool):
+            if pool is not None:
+                pool.temperature.fill_(ANCHORED_TEMPERATURE)
+
+    def _anchors(self, tasks: tuple[str, ...]) -> Anchors | None:
+        """Return the prompt that stands for each image's task, and for its domain; None without anchors."""
+        if not self.config.losses.anchor:
+            return None
+        task = torch.tensor([TASKS.index(name) for name in tasks], device=self.device)
+        domain = torch.tensor([DOMAINS.index(TASK_DOMAINS[name]) for name in tasks], device=self.device)
+        return Anchors(task, domain)
+
+    def _given(self, anchors: Anchors | None) -> Anchors | None:
+        """Return the anchors of the images that are given their prompts in this step: all at first, then fewer."""
+        if anchors is None or self.config.anchored == 0.0:
+            return None
+        share = 1.0 - self.step / (self.config.anchored * self.config.steps)
+        drawn = np.random.default_rng([self.config.seed, 11, self.step]).random(self.config.batch_size) < share
+        given = torch.from_numpy(drawn).to(self.device)
+
+        def only(index: Tensor | None) -> Tensor | None:
+            return None if index is None else torch.where(given, index, -1)
+
+        return Anchors(only(anchors.task), only(anchors.domain))
+
+    def _update(self, norm: float, terms: Mapping[str, float]) -> None:
+        """Apply the gradient unless it is not finite; give up after many such steps in a row."""
+        if math.isfinite(norm) and math.isfinite(terms["total"]):
+            self.scaler.step(self.optimizer)
+            self._average()
+            self.bad_steps = 0
+        else:
+            self.bad_steps += 1
+            if self.bad_steps >= MOST_BAD_STEPS:
+                raise ResourceError(
+                    ErrorCode.DIVERGED,
+                    f"the loss was not finite in {MOST_BAD_STEPS} steps in a row, at step {self.step}",
+                    where=self.folder,
+                    remedy="Resume from the checkpoint with a lower learning rate or in float32",
+                )
+        self.scaler.update()
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        """Move the averaged weights towards the present ones, faster in the beginning."""
+        decay = min(self.config.ema_decay, (1 + self.step) / (10 + self.step))
+        torch._foreach_lerp_(list(self.average.parameters()), list(self.network.parameters()), 1 - decay)
+
+    def _text_features(self, keys: tuple[str, ...]) -> Tensor | None:
+        """Return the text features of a batch; None if there are none."""
+        if not self.text:
+            return None
+        missing = [key for key in keys if key not in self.text]
+        if missing:
+            raise InputError(ErrorCode.MISSING, "an image has no text feature", where=missing[0])
+        return torch.from_numpy(np.stack([self.text[key] for key in keys])).to(self.device)
+
+    def _record(self, batch: Batch, error: Tensor, terms: Mapping[str, float], norm: float) -> None:
+        window = self._window
+        window.steps += 1
+        window.gradient += norm
+        for name, value in terms.items():
+            window.terms[name] += value
+        for task, value in zip(batch.tasks, error.tolist(), strict=True):
+            window.errors[task].append(value)
+
+    def _log_window(self) -> None:
+        window = self._window
+        seconds = time.perf_counter() - window.started
+        speed, data_share = window.steps / seconds, window.data_seconds / seconds
+        losses = {name: value / window.steps for name, value in window.terms.items()}
+        self._log(
+            {
+                "step": self.step,
+                "learning_rate": self.learning_rate(),
+                "steps_per_second": speed,
+                "data_share": data_share,
+                "gradient_norm": window.gradient / window.steps,
+                "loss": losses,
+                "error": {task: float(np.mean(values)) for task, values in sorted(window.errors.items())},
+            }
+        )
+        self.report(
+            f"step {self.step}/{self.config.steps}  loss {losses['total']:.4f}  pixel {losses['pixel']:.4f}  "
+            f"{speed:.2f} steps/s  data {data_share:.0%}  {(self.config.steps - self.step) / speed / 3600:.1f} h left"
+        )
+        self._window = Window()
+
+    def _log(self, line: Mapping[str, Any]) -> None:
+        with (self.folder / LOG).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        """Let the first interrupt or termination end the run after the present step."""
+
+        def stop(*_: object) -> None:
+            self.stop_requested = True
+
+        before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def _plain(values: Mapping[str, Any]) -> Any:
+    """Return values as JSON has them, so that tuples and lists compare equal."""
+    return json.loads(json.dumps(values, sort_keys=True))

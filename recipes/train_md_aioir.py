@@ -1,0 +1,249 @@
+"""Train DATPRL-IR on several domains and tasks at once: the paper's recipe, or the small weights that are shipped.
+
+    python recipes/prepare_data.py DATA PREPARED
+    python recipes/train_md_aioir.py --preset small --data PREPARED --out RUN
+    python recipes/train_md_aioir.py --preset small --data PREPARED --out RUN --resume
+
+It needs torch, numpy and safetensors once the data are prepared (and pyyaml if settings come from a file).
+Interrupt it at any time: it finishes its step, writes a checkpoint, and --resume continues exactly there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+import time
+from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from datprl_toolkit.errors import DatprlError, ErrorCode, InputError, missing_package
+from datprl_toolkit.training import PreparedData, Trainer, TrainingConfig, load_prepared, override, training_preset
+from datprl_toolkit.training.preparation import CT_HIGH, CT_LOW, SUV_HIGH
+from datprl_toolkit.training.validation import TaskScore, format_table
+from datprl_toolkit.weights import TaskCard, WeightsCard, save_weights
+
+RANGES: dict[str, tuple[float, float, str]] = {
+    "ct_denoising": (CT_LOW, CT_HIGH, "HU"),
+    "pet_synthesis": (0.0, SUV_HIGH, "SUVbw"),
+}
+NO_ALIGNMENT = "Without text features the alignment loss (equation 2) is left out."
+
+
+def main() -> None:
+    """Run the command line; errors that a user can cause are one line."""
+    arguments = parse_arguments()
+    try:
+        run(arguments)
+    except DatprlError as error:
+        sys.exit(str(error))
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("--preset", default="small", help="small, or md-6t to md-9t for the paper's settings (default: small)")
+    add("--config", type=Path, help="YAML or JSON file with settings that replace those of the preset")
+    add("--set", action="append", default=[], metavar="NAME=VALUE", help="replace one setting; VALUE is JSON")
+    add("--data", type=Path, required=True, help="folder made by prepare_data.py")
+    add("--out", type=Path, required=True, help="folder of the run: checkpoint, log, weights")
+    add("--text", type=Path, help="npz file with a text feature for each image's key, for the alignment loss")
+    add("--resume", action="store_true", help="continue from the checkpoint in OUT")
+    add("--steps", type=int, help="length of the run and of its learning-rate schedule")
+    add("--minutes", type=float, default=math.inf, help="stop after this time; --resume continues")
+    add("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="cpu or cuda")
+    add("--threads", type=int, help="threads of the CPU")
+    add("--name", default="small", help="name of the weights that are written at the end")
+    add("--export", action="store_true", help="validate the checkpoint in OUT and write its weights; no training")
+    add("--dry-run", action="store_true", help="print the whole plan, measure some steps, and stop")
+    return parser.parse_args()
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Plan, train, and write the weights."""
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    config = resolve_config(arguments)
+    data = load_prepared(arguments.data)
+    text = load_text(arguments.text)
+    trainer = Trainer(config, data, arguments.out, device=arguments.device, text=text)
+    print(describe_plan(trainer), flush=True)
+    if arguments.dry_run:
+        print(measure(trainer))
+        return
+    if arguments.resume or arguments.export:
+        trainer.resume()
+        print(f"continuing at step {trainer.step}", flush=True)
+    elif (arguments.out / "checkpoint.pt").exists():
+        raise InputError(
+            ErrorCode.EXISTS,
+            "the folder holds a run already",
+            where=arguments.out,
+            remedy="Add --resume to continue it, or choose another folder",
+        )
+    if arguments.export or trainer.run(minutes=arguments.minutes):
+        export(trainer, arguments.name, arguments.out / f"{arguments.name}.safetensors")
+    else:
+        print(f"stopped at step {trainer.step} of {config.steps}; --resume continues")
+
+
+def resolve_config(arguments: argparse.Namespace) -> TrainingConfig:
+    """Return the preset with the file's settings, then those of --set and --steps."""
+    config = training_preset(arguments.preset)
+    if arguments.config:
+        config = override(config, read_settings(arguments.config))
+    for setting in arguments.set:
+        name, _, value = setting.partition("=")
+        try:
+            config = override(config, nest(name, json.loads(value)))
+        except json.JSONDecodeError as error:
+            raise InputError(ErrorCode.OPTION, "the value is not JSON", where=setting) from error
+    if config.precision != "float32" and arguments.device == "cpu":
+        # Half precision is emulated on most CPUs, and slower.
+        config = replace(config, precision="float32")
+    return override(config, {"steps": arguments.steps}) if arguments.steps else config
+
+
+def nest(name: str, value: Any) -> dict[str, Any]:
+    """Turn ``network.width`` into nested settings."""
+    first, dot, rest = name.partition(".")
+    return {first: nest(rest, value) if dot else value}
+
+
+def read_settings(path: Path) -> dict[str, Any]:
+    """Read a YAML or JSON file."""
+    if not path.is_file():
+        raise InputError(ErrorCode.MISSING, "there is no such file of settings", where=path)
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".json":
+        values = json.loads(text)
+    else:
+        try:
+            import yaml
+        except ImportError as error:
+            raise missing_package("pyyaml", "cli", "to read settings from YAML (JSON needs nothing)") from error
+        try:
+            values = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise InputError(ErrorCode.CORRUPT, f"the settings are not YAML: {error}", where=path) from error
+    if not isinstance(values, dict):
+        raise InputError(ErrorCode.CORRUPT, "the settings must be names with values", where=path)
+    return values
+
+
+def load_text(path: Path | None) -> dict[str, np.ndarray[Any, np.dtype[np.float32]]]:
+    """Read text features, one array per image key; none without a file."""
+    if path is None:
+        return {}
+    if not path.is_file():
+        raise InputError(ErrorCode.MISSING, "there is no such file of text features", where=path)
+    with np.load(path, allow_pickle=False) as archive:
+        return {key: archive[key].astype(np.float32) for key in archive.files}
+
+
+def describe_plan(trainer: Trainer) -> str:
+    """Return what will be trained on what, and for how long."""
+    config, data = trainer.config, trainer.data
+    parameters = sum(parameter.numel() for parameter in trainer.network.parameters())
+    lines = [
+        f"network: {config.network.backbone}, width {config.network.width}, {parameters / 1e6:.2f} M parameters",
+        f"steps: {config.steps}, learning rate {config.learning_rate:g} to {config.final_learning_rate:g}",
+        f"{config.precision} on {trainer.device}, {torch.get_num_threads()} threads",
+        f"batch: {config.batch_size} crops of {config.crop}x{config.crop} from {len(config.tasks)} tasks",
+    ]
+    for task, pairs in trainer.batches.pairs.items():
+        parts = ", ".join(
+            f"{type(maker).__name__} {len(maker)} ({share:.0%})"
+            for maker, share in zip(pairs.makers, pairs.probabilities, strict=True)
+        )
+        held = len(data.validation[task]) if task in data.validation else 0
+        lines.append(f"  {task}: {parts}; {held} validation images")
+    lines.append(f"data: {data.fingerprint[:16]}; losses: {config.losses}")
+    lines.append(f"alignment: {len(trainer.text)} text features" if trainer.text else NO_ALIGNMENT)
+    return "\n".join(lines)
+
+
+def measure(trainer: Trainer, steps: int = 5) -> str:
+    """Return time per step, share of the data, and memory, measured over a few steps after one to warm up."""
+    trainer.train_step()
+    before = trainer._window.data_seconds
+    began = time.perf_counter()
+    for _ in range(steps):
+        trainer.train_step()
+    seconds = (time.perf_counter() - began) / steps
+    share = (trainer._window.data_seconds - before) / steps / seconds
+    hours = seconds * trainer.config.steps / 3600
+    lines = [f"measured here: {seconds:.3f} s per step, {share:.0%} of it for the data; {hours:.1f} h in all"]
+    if trainer.device.type == "cuda":
+        lines.append(f"memory: {torch.cuda.max_memory_allocated(trainer.device) / 2**30:.2f} GiB on the device")
+    else:
+        import resource
+
+        lines.append(f"memory: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB at most")
+    return "\n".join(lines)
+
+
+def export(trainer: Trainer, name: str, path: Path) -> None:
+    """Validate the averaged weights on all validation images and write them with their card."""
+    scores = trainer.validate(limit=0, clean_images=4)
+    print(format_table(scores), flush=True)
+    save_weights(path, trainer.average, make_card(trainer, name, scores), overwrite=True)
+    print(f"wrote {path}")
+
+
+def make_card(trainer: Trainer, name: str, scores: dict[str, TaskScore]) -> WeightsCard:
+    """Return the card of the weights: figures per task, sources, settings."""
+    config, data = trainer.config, trainer.data
+    return WeightsCard(
+        name=name,
+        config=config.network,
+        tasks=tuple(task_card(task, scores.get(task)) for task in config.tasks),
+        description=f"{len(config.tasks)} tasks, {config.network.backbone}, trained for {trainer.step} steps",
+        licence="research use only, as the strictest of the training sources",
+        training_data=sources(data),
+        training={"steps": trainer.step, "data": data.fingerprint, "alignment": bool(trainer.text), **config.to_dict()},
+        version=package_version(),
+    )
+
+
+def task_card(task: str, score: TaskScore | None) -> TaskCard:
+    """Return the card of one task."""
+    low, high, unit = RANGES.get(task, (0.0, 1.0, "1"))
+    if task == "mri_super_resolution":
+        low, high, unit = None, None, "1"  # type: ignore[assignment]
+    card = TaskCard(task, low, high, unit)
+    if score is None:
+        return card
+    return replace(
+        card,
+        images=score.images,
+        psnr_input=round(score.psnr_input, 3),
+        psnr_output=round(score.psnr_output, 3),
+        ssim_input=round(score.ssim_input, 4),
+        ssim_output=round(score.ssim_output, 4),
+        note=f"worst image {score.worst_gain:+.2f} dB; clean images come back at {score.clean:.1f} dB",
+    )
+
+
+def sources(data: PreparedData) -> tuple[str, ...]:
+    """Return one line per training source."""
+    return tuple(f"{name}: {len(source)} images, {source.note}" for name, source in data.sources.items())
+
+
+def package_version() -> str:
+    """Return the version of the package, or that of a source tree."""
+    try:
+        return version("datprl-toolkit")
+    except PackageNotFoundError:
+        return "source"
+
+
+if __name__ == "__main__":
+    main()

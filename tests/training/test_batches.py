@@ -1,0 +1,125 @@
+"""Batches: even over tasks, reproducible, resumable, in range."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from datprl_toolkit.errors import InputError
+from datprl_toolkit.training import TASKS
+from datprl_toolkit.training.batches import BalancedBatches, EndlessOrder, balanced_draw, task_makers
+
+if TYPE_CHECKING:
+    from datprl_toolkit.training import PreparedData
+    from datprl_toolkit.training.batches import Batch
+
+
+@given(tasks=st.integers(1, 12), batch=st.integers(1, 40), seed=st.integers(0, 1000))
+def test_a_batch_is_as_even_over_the_tasks_as_it_can_be(tasks: int, batch: int, seed: int) -> None:
+    names = [f"task {i}" for i in range(tasks)]
+    counts = Counter(balanced_draw(names, batch, np.random.default_rng(seed)))
+    assert counts.total() == batch
+    numbers = [counts[name] for name in names]
+    assert min(numbers) == batch // tasks
+    assert max(numbers) == -(-batch // tasks)
+
+
+def test_the_remainder_is_drawn_from_all_tasks_over_time() -> None:
+    generator = np.random.default_rng(0)
+    seen = Counter(name for _ in range(300) for name in balanced_draw(["a", "b", "c"], 4, generator))
+    assert min(seen.values()) > 350
+
+
+@given(length=st.integers(1, 20), passes=st.integers(1, 4))
+def test_each_pass_of_an_order_uses_every_index_once(length: int, passes: int) -> None:
+    order = EndlessOrder(length, [1, 2])
+    for _ in range(passes):
+        assert sorted(order.next() for _ in range(length)) == list(range(length))
+
+
+def test_passes_differ_and_an_order_continues_from_its_count() -> None:
+    order = EndlessOrder(10, [3])
+    drawn = [order.next() for _ in range(25)]
+    assert drawn[:10] != drawn[10:20]
+    later = EndlessOrder(10, [3])
+    later.count = 17
+    assert [later.next() for _ in range(8)] == drawn[17:]
+
+
+@pytest.mark.parametrize("size", [8, 16, 24])
+def test_every_task_gives_crops_of_the_asked_size_in_range(data: PreparedData, size: int) -> None:
+    batch = BalancedBatches(task_makers(data, TASKS), 27).next(size)
+    assert batch.degraded.shape == batch.clean.shape == (27, 3, size, size)
+    for images in (batch.degraded, batch.clean):
+        assert images.dtype == torch.float32
+        assert float(images.min()) >= 0
+        assert float(images.max()) <= 1
+    assert Counter(batch.tasks) == dict.fromkeys(TASKS, 3)
+    assert len(batch.keys) == 27
+
+
+@pytest.mark.parametrize("task", ["mri_super_resolution", "ct_denoising", "pet_synthesis"])
+def test_grey_images_have_three_equal_channels(data: PreparedData, task: str) -> None:
+    batch = BalancedBatches(task_makers(data, [task]), 4).next(16)
+    assert torch.equal(batch.clean[:, 0], batch.clean[:, 2])
+    assert torch.equal(batch.degraded[:, 0], batch.degraded[:, 1])
+
+
+def same(first: Batch, second: Batch) -> bool:
+    images = torch.equal(first.degraded, second.degraded) and torch.equal(first.clean, second.clean)
+    return images and first.tasks == second.tasks and first.keys == second.keys
+
+
+def test_batches_continue_exactly_from_their_state(data: PreparedData) -> None:
+    makers = task_makers(data, TASKS)
+    whole = BalancedBatches(makers, 10)
+    for _ in range(3):
+        whole.next(16)
+    continued = BalancedBatches(makers, 10)
+    continued.state = whole.state
+    assert all(same(whole.next(16), continued.next(16)) for _ in range(4))
+
+
+def test_another_seed_gives_other_batches(data: PreparedData) -> None:
+    makers = task_makers(data, TASKS)
+    assert not same(BalancedBatches(makers, 10, seed=1).next(16), BalancedBatches(makers, 10, seed=2).next(16))
+
+
+@pytest.mark.parametrize(("share", "expected"), [(0.0, 0.0), (0.25, 0.25), (1.0, 1.0)])
+def test_the_asked_share_of_the_inputs_is_clean(data: PreparedData, share: float, expected: float) -> None:
+    batches = BalancedBatches(task_makers(data, ["dehazing"]), 40, identity=share)
+    clean = [
+        torch.equal(d, c) for b in (batches.next(8) for _ in range(5)) for d, c in zip(b.degraded, b.clean, strict=True)
+    ]
+    assert np.mean(clean) == pytest.approx(expected, abs=0.08)
+
+
+def test_a_crop_larger_than_its_image_is_mirrored(data: PreparedData) -> None:
+    tiles = replace(data, sources={"remote_tiles": data.sources["remote_tiles"]})
+    task = "remote_sensing_super_resolution"
+    batch = BalancedBatches(task_makers(tiles, [task]), 2).next(16)
+    assert batch.clean.shape == (2, 3, 16, 16)
+    assert float(batch.clean.std()) > 0.1
+
+
+def test_data_that_lack_a_task_are_refused(data: PreparedData) -> None:
+    without = replace(data, sources={name: s for name, s in data.sources.items() if name != "ct"})
+    with pytest.raises(InputError, match="ct_denoising"):
+        task_makers(without, TASKS)
+
+
+def test_mixed_ct_noise_keeps_the_variance_of_its_dose(data: PreparedData) -> None:
+    # Noise of 20 HU whose strength varies by 2**(-0.6..0.6), of which the mean square is about 1.12.
+    makers = task_makers(data, ["ct_denoising"])["ct_denoising"]
+    generator = np.random.default_rng(0)
+    pairs = [makers[0][1].make(i % 2, 32, generator) for i in range(200)]
+    inside = [(p.clean > 0.2) & (p.clean < 0.8) for p in pairs]
+    differences = np.concatenate([(p.degraded - p.clean)[i] for p, i in zip(pairs, inside, strict=True)])
+    assert differences.std() * 400 == pytest.approx(20 * 1.12**0.5, rel=0.1)

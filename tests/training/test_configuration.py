@@ -1,0 +1,68 @@
+"""Settings: presets of the paper, overrides, refusals."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from datprl_toolkit.errors import OptionError
+from datprl_toolkit.training import TASK_SETS, TASKS, TrainingConfig, override, training_preset
+
+
+def test_the_paper_trains_nine_tasks_with_its_constants() -> None:
+    config = training_preset("md-9t")
+    assert config.tasks == TASKS
+    assert (config.steps, config.batch_size, config.crop) == (1_000_000, 12, 128)
+    assert (config.learning_rate, config.final_learning_rate, config.betas) == (4e-4, 1e-6, (0.9, 0.99))
+    losses = config.losses
+    assert (losses.pixel, losses.alignment, losses.fourier) == (1.0, 1.0, 0.1)
+    assert (losses.diversity, losses.balance, losses.contrastive, losses.diversity_threshold) == (0.1, 0.1, 0.1, 0.1)
+
+
+def test_settings_of_fewer_tasks_add_one_task_at_a_time() -> None:
+    sizes = [len(TASK_SETS[name]) for name in ("md-6t", "md-7t", "md-8t", "md-9t")]
+    assert sizes == [6, 7, 8, 9]
+    assert set(TASK_SETS["md-7t"]) - set(TASK_SETS["md-6t"]) == {"natural_deblurring"}
+    assert set(TASK_SETS["md-8t"]) - set(TASK_SETS["md-7t"]) == {"pet_synthesis"}
+    assert set(TASK_SETS["md-9t"]) - set(TASK_SETS["md-8t"]) == {"dehazing"}
+
+
+@pytest.mark.parametrize("name", ["small", "md-6t", "md-9t"])
+def test_a_preset_survives_json(name: str) -> None:
+    config = training_preset(name)
+    assert TrainingConfig.from_dict(json.loads(json.dumps(config.to_dict()))).to_dict() == config.to_dict()
+
+
+def test_nested_settings_are_replaced_one_by_one() -> None:
+    config = override(training_preset("md-9t"), {"losses": {"fourier": 0.2}, "network": {"width": 24}})
+    assert (config.losses.fourier, config.losses.diversity) == (0.2, 0.1)
+    assert (config.network.width, config.network.middle_blocks) == (24, 8)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"stepz": 3},
+        {"steps": 0},
+        {"tasks": ["ct_denoising", "snow"]},
+        {"tasks": []},
+        {"crop": 65},
+        {"precision": "int8"},
+        {"ema_decay": 1.0},
+        {"losses": {"perceptual": 1.0}},
+        {"network": {"backbone": "unet"}},
+        {"network": "huge"},
+        {"task_weights": {"snow": 2.0}},
+    ],
+)
+def test_settings_that_do_not_fit_are_refused_in_one_line(values: dict[str, Any]) -> None:
+    with pytest.raises(OptionError) as raised:
+        override(training_preset("small"), values)
+    assert "\n" not in str(raised.value)
+
+
+def test_an_unknown_preset_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(OptionError, match="md-9t"):
+        training_preset("md-10t")

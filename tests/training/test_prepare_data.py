@@ -1,0 +1,88 @@
+"""The preparation of the real images: splits, order, units."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from itertools import pairwise
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from datprl_toolkit.training import load_prepared
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+ROOT = Path(__file__).resolve().parents[2]
+SHARED = ROOT.parent / "shared" / "data"
+needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason=f"the real images are not there: {SHARED}")
+
+
+@pytest.fixture(scope="module")
+def recipe() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("prepare_data", ROOT / "recipes" / "prepare_data.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.shared
+@needs_shared
+def test_mr_is_split_by_series_and_comes_out_the_same_each_time(recipe: ModuleType, tmp_path: Path) -> None:
+    pytest.importorskip("pydicom")
+    recipe.prepare_all(SHARED, tmp_path / "first", 1, ["mri"])
+    first = load_prepared(tmp_path / "first")
+    assert set(first.sources) == {"mri"}
+    assert len(first.sources["mri"]) > 100
+    held = first.validation["mri_super_resolution"]
+    assert all(name.startswith("siemens_fl2d_sag/") for name in held.names)
+    assert all(np.isfinite(image).all() and image.max() <= 1 for image in held.inputs)
+    recipe.prepare_all(SHARED, tmp_path / "second", 1, ["mri"])
+    assert load_prepared(tmp_path / "second").fingerprint == first.fingerprint
+
+
+@pytest.mark.shared
+@needs_shared
+def test_pet_is_read_in_order_and_in_suv(recipe: ModuleType) -> None:
+    pytest.importorskip("pydicom")
+    slices, pixel = recipe.read_dicom(SHARED / "pet/train/acrin042_pet_ac", scale=recipe.suv_factor)
+    assert len(slices) == 135
+    assert pixel == pytest.approx(4.6875)
+    # FDG spreads over the body: its mean SUV inside is near one by definition.
+    volume = np.stack(slices)
+    assert 0.3 < volume[volume > 0.1].mean() < 3.0
+    # Neighbours in space look alike.
+    steps = [np.abs(a - b).mean() for a, b in pairwise(slices)]
+    assert np.median(steps) < 0.5 * np.abs(slices[20] - slices[100]).mean()
+
+
+def test_a_rain_scene_is_found_among_the_photos_whatever_its_crop_and_compression(recipe: ModuleType) -> None:
+    generator = np.random.default_rng(0)
+    scene = np.kron(generator.integers(0, 256, (16, 24, 3)), np.ones((20, 20, 1)))
+    again = np.clip(scene + generator.normal(0, 6, scene.shape), 0, 255)
+    other = np.kron(generator.integers(0, 256, (16, 24, 3)), np.ones((20, 20, 1)))
+    assert np.vdot(recipe.thumbnail(scene), recipe.thumbnail(again)) > 0.97
+    assert np.vdot(recipe.thumbnail(scene), recipe.thumbnail(other)) < 0.9
+
+
+def test_suv_is_activity_over_dose_per_gram_decayed_to_the_series(recipe: ModuleType) -> None:
+    dose = SimpleNamespace(
+        RadiopharmaceuticalStartTime="080000", RadionuclideTotalDose=4e8, RadionuclideHalfLife=6586.2
+    )
+    file = SimpleNamespace(RadiopharmaceuticalInformationSequence=[dose], SeriesTime="094946.2", PatientWeight="80")
+    assert recipe.suv_factor(file) == pytest.approx(80_000 / 2e8, rel=1e-9)
+
+
+def test_a_folder_that_is_not_there_is_told_in_one_line(
+    recipe: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["prepare_data.py", str(tmp_path / "none"), str(tmp_path / "out")])
+    with pytest.raises(SystemExit, match="E_MISSING"):
+        recipe.main()
+    assert not (tmp_path / "out").exists()

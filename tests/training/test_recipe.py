@@ -1,0 +1,109 @@
+"""The command line of the recipe, as a user calls it."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from datprl_toolkit.weights import load_weights
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from datprl_toolkit.training import TrainingConfig
+
+RECIPES = Path(__file__).resolve().parents[2] / "recipes"
+
+
+@pytest.fixture(scope="module")
+def recipe() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("train_md_aioir", RECIPES / "train_md_aioir.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def settings(config: TrainingConfig, tmp_path: Path) -> Path:
+    path = tmp_path / "settings.json"
+    path.write_text(json.dumps(config.to_dict()))
+    return path
+
+
+def call(recipe: ModuleType, monkeypatch: pytest.MonkeyPatch, *arguments: Any) -> None:
+    monkeypatch.setattr(sys, "argv", ["train_md_aioir.py", *map(str, arguments)])
+    recipe.main()
+
+
+def test_a_dry_run_prints_the_plan_with_measured_cost_and_writes_nothing(
+    recipe: ModuleType,
+    folder: Path,
+    settings: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = tmp_path / "run"
+    call(recipe, monkeypatch, "--data", folder, "--out", out, "--config", settings, "--dry-run", "--threads", 1)
+    printed = capsys.readouterr().out
+    for expected in ("M parameters", "ct_denoising", "s per step", "GiB", "equation 2"):
+        assert expected in printed
+    assert not out.exists()
+
+
+def test_a_run_in_slices_ends_with_weights_that_the_toolkit_loads(
+    recipe: ModuleType, folder: Path, settings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "run"
+    common = ("--data", folder, "--out", out, "--config", settings, "--name", "tiny", "--threads", 1)
+    call(recipe, monkeypatch, *common, "--minutes", 0)
+    assert not (out / "tiny.safetensors").exists()
+    with pytest.raises(SystemExit, match="E_EXISTS"):
+        call(recipe, monkeypatch, *common)
+    call(recipe, monkeypatch, *common, "--resume")
+    network, card = load_weights(out / "tiny.safetensors")
+    assert card.name == "tiny"
+    assert network.config.width == 8
+    task = card.task("ct_denoising")
+    assert task is not None
+    assert (task.low, task.high, task.unit, task.images) == (-160.0, 240.0, "HU", 3)
+    assert card.training["steps"] == 8
+    assert any(line.startswith("ct: 2 images") for line in card.training_data)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--preset", "md-99t"], "E_OPTION"),
+        (["--set", "steps=zero"], "JSON"),
+        (["--set", "network.width=8", "--set", "stepz=1"], "stepz"),
+        (["--config", "nowhere.yaml"], "E_MISSING"),
+        (["--text", "nowhere.npz"], "E_MISSING"),
+    ],
+)
+def test_options_that_do_not_fit_end_in_one_line(
+    recipe: ModuleType,
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    message: str,
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        call(recipe, monkeypatch, "--data", folder, "--out", tmp_path / "run", *arguments)
+    assert message in str(ended.value)
+    assert "\n" not in str(ended.value)
+
+
+def test_a_folder_without_prepared_data_is_refused_with_the_command_that_makes_them(
+    recipe: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(SystemExit, match="prepare_data"):
+        call(recipe, monkeypatch, "--data", tmp_path, "--out", tmp_path / "run")
