@@ -90,7 +90,7 @@ def output_errors(path: Path) -> Iterator[None]:
     except OutputError:
         raise
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if _is_disk_full(error):
             raise OutputError(
                 ErrorCode.DISK_FULL,
                 "no space is left on the disk of the output; nothing was kept",
@@ -99,10 +99,25 @@ def output_errors(path: Path) -> Iterator[None]:
             ) from error
         raise OutputError(
             ErrorCode.OUTPUT,
-            f"the output cannot be written: {error.strerror or error}",
+            f"the output cannot be written: {_first_line(error)}",
             where=path,
             remedy="Check the folder and its permissions",
         ) from error
+
+
+def _is_disk_full(error: BaseException | None) -> bool:
+    """Tell whether a full disk is behind an error; libraries that write may wrap it in one of their own."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        if os.strerror(errno.ENOSPC) in str(error):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _first_line(error: OSError) -> str:
+    return error.strerror or (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _replace_folder(new: Path, path: Path) -> None:

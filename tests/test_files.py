@@ -78,6 +78,15 @@ def test_a_full_disk_is_said_in_one_line_and_leaves_nothing(tmp_path: Path) -> N
     assert names(tmp_path) == []
 
 
+def test_a_full_disk_is_recognised_inside_the_error_of_a_library(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="E_DISK_FULL"), staged_file(tmp_path / "a.dcm"):
+        try:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        except OSError as error:
+            message = f"With tag got exception: {error}\nTraceback (most recent call last)"
+            raise OSError(message) from error
+
+
 def test_an_error_about_the_input_is_not_mistaken_for_one_of_the_output(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="E_TRUNCATED"), staged_file(tmp_path / "a.txt"):
         raise InputError(ErrorCode.TRUNCATED, "the file ends too early", where="in.dcm")

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from datprl_toolkit.network.configuration import Backbone
     from datprl_toolkit.restoring import Restorer
 
-Network = Any
-
 
 def _planned(
     path: Path, restorer: Restorer, factor: int, halo: int
