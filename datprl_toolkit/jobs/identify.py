@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from datprl_toolkit.errors import ErrorCode, InputError
+from datprl_toolkit.remote_sensing.formats import has_raster_content, is_zarr
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 Kind = Literal["dicom", "raster", "images"]
 
-TIFF_SUFFIXES = (".tif", ".tiff", ".vrt", ".jp2")
 FILES_LOOKED_AT = 200
 
 
@@ -26,7 +26,7 @@ def identify(source: Path) -> Kind:
     """
     if not source.exists():
         raise InputError(ErrorCode.MISSING, "there is no such file or folder", where=source)
-    if source.is_dir() and not _is_zarr(source):
+    if source.is_dir() and not is_zarr(source):
         return _identify_folder(source)
     if source.is_file() and source.stat().st_size == 0:
         raise InputError(ErrorCode.EMPTY, "the file is empty", where=source)
@@ -50,11 +50,9 @@ def _identify_file(path: Path) -> Kind | None:
     # A DICOM file may carry a TIFF header in its preamble, so that TIFF readers show it; it is DICOM all the same.
     if _has_dicom_prefix(path):
         return "dicom"
-    if _is_raster(path):
+    if is_zarr(path) or has_raster_content(path):
         return "raster"
-    if _is_dicom(path):
-        return "dicom"
-    return None
+    return "dicom" if path.is_file() and _is_dicom(path) else None
 
 
 def _identify_folder(folder: Path) -> Kind:
@@ -82,20 +80,6 @@ def _identify_folder(folder: Path) -> Kind:
     )
 
 
-def _is_zarr(path: Path) -> bool:
-    return any((path / name).is_file() for name in ("zarr.json", ".zgroup", ".zarray"))
-
-
-def _is_raster(path: Path) -> bool:
-    if _is_zarr(path):
-        return True
-    with path.open("rb") as file:
-        start = file.read(64)
-    tiff = start[:4] in (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
-    jpeg2000 = start[4:12] == b"jP  \r\n\x87\n" or start[:4] == b"\xffO\xffQ"
-    return tiff or jpeg2000 or start.lstrip().startswith(b"<VRTDataset")
-
-
 def _has_dicom_prefix(path: Path) -> bool:
     if not path.is_file():
         return False
@@ -106,4 +90,4 @@ def _has_dicom_prefix(path: Path) -> bool:
 def _is_dicom(path: Path) -> bool:
     from datprl_toolkit.medical import is_dicom
 
-    return path.is_file() and is_dicom(path)
+    return is_dicom(path)

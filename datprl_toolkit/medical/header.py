@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import struct
 import warnings
 from contextlib import contextmanager
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 PREAMBLE_LENGTH = 128
 STANDARD_UID_ROOT = "1.2.840.10008."
 PIXEL_DATA_TAGS = (b"\xe0\x7f\x10\x00", b"\x7f\xe0\x00\x10")  # (7FE0,0010), little and big endian
+FIRST_GROUPS = (b"\x02\x00", b"\x00\x02", b"\x08\x00", b"\x00\x08")  # little and big endian
 SEARCH_CHUNK = 1 << 20
 
 
@@ -64,6 +66,19 @@ def has_preamble(path: Path) -> bool:
         return False
 
 
+def may_lack_preamble(path: Path) -> bool:
+    """Return whether a file starts with an attribute of group 0002 or 0008, as one without preamble does.
+
+    The test is cheap, and keeps the parser away from large files of other formats, whose bytes it would take for
+    lengths.
+    """
+    try:
+        with path.open("rb") as file:
+            return file.read(2) in FIRST_GROUPS
+    except OSError:
+        return False
+
+
 def read_dataset(path: Path, *, pixels: bool) -> FileDataset:
     """Read one DICOM file, with or without its pixel data.
 
@@ -76,6 +91,8 @@ def read_dataset(path: Path, *, pixels: bool) -> FileDataset:
         ``E_CORRUPT`` if it cannot be read.
     """
     forced = not has_preamble(path)
+    if forced and os.access(path, os.R_OK) and not may_lack_preamble(path):
+        raise _not_dicom(path)
     try:
         with tolerant_pydicom():
             dataset = pydicom.dcmread(path, stop_before_pixels=not pixels, force=forced)

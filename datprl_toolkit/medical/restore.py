@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import shutil
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from datprl_toolkit.errors import DatprlError, ErrorCode, OptionError
+from datprl_toolkit.errors import DatprlError, ErrorCode, InputError, OptionError
 from datprl_toolkit.files import check_absent, staged_folder
 from datprl_toolkit.medical.choose import check_task, choose_series, scan_warnings
 from datprl_toolkit.medical.derive import DerivedSeries, free_series_number
@@ -85,11 +86,8 @@ def restore_dicom(
             if restored is not None:
                 done.append(restored)
         if not done:
-            raise OptionError(ErrorCode.EMPTY, f"no series was left to restore; {warnings[-1]}", where=source)
-    slices = sum(restored.slices for restored in done)
-    summary = f"{slices} slices restored" + (f" in {len(done)} series" if len(done) > 1 else "")
-    warnings.extend(line for restored in done for line in restored.warnings)
-    return Outcome(destination, summary, tuple(warnings), tuple(c for restored in done for c in restored.comparisons))
+            raise InputError(ErrorCode.EMPTY, f"no series was left to restore; {warnings[-1]}", where=source)
+    return _outcome(destination, done, warnings)
 
 
 def _check_apart(source: Path, destination: Path) -> None:
@@ -124,6 +122,14 @@ class _Restored:
     comparisons: tuple[Comparison, ...]
 
 
+def _outcome(destination: Path, done: list[_Restored], warnings: list[str]) -> Outcome:
+    """Put together what all series of the job gave."""
+    slices = sum(restored.slices for restored in done)
+    summary = f"{slices} slices restored" + (f" in {len(done)} series" if len(done) > 1 else "")
+    lines = (*warnings, *(line for restored in done for line in restored.warnings))
+    return Outcome(destination, summary, lines, tuple(each for restored in done for each in restored.comparisons))
+
+
 def _folder_name(series: Series) -> str:
     """Return a name for the subfolder of one of several series, from characters that every system takes."""
     words = re.sub(r"[^A-Za-z0-9]+", "_", series.volume.description).strip("_")[:40]
@@ -140,6 +146,7 @@ def _restore_or_skip(series: Series, folder: Path, job: _Job, warnings: list[str
             ErrorCode.OUTPUT,
         ):
             raise
+        shutil.rmtree(folder, ignore_errors=True)
         warnings.append(f"W_SKIPPED_SERIES: {series.label}: {error}")
         return None
 

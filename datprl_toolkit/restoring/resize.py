@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -11,8 +13,10 @@ from datprl_toolkit.errors import ErrorCode, OptionError
 
 LARGEST_SCALE = 8
 
+Float = TypeVar("Float", np.float32, np.float64)
 
-def enlarge(image: npt.NDArray[np.float32], scale: int) -> npt.NDArray[np.float32]:
+
+def enlarge(image: npt.NDArray[Float], scale: int) -> npt.NDArray[Float]:
     """Interpolate an image to `scale` times its size, with half-pixel centres.
 
     Parameters
@@ -36,5 +40,5 @@ def enlarge(image: npt.NDArray[np.float32], scale: int) -> npt.NDArray[np.float3
     larger = functional.interpolate(
         tensor, scale_factor=float(scale), mode="bicubic", align_corners=False, antialias=True
     )
-    enlarged: npt.NDArray[np.float32] = larger[0].numpy()
+    enlarged: npt.NDArray[Float] = larger[0].numpy()
     return enlarged

@@ -293,7 +293,9 @@ class Restorer:
             output = self.network(batch, shared)
         output = output.float()[..., :height, :width].clamp(0.0, 1.0)
         if images.shape[1] == 1:
-            output = output.mean(dim=1, keepdim=True)
+            # The mean of three equal channels by way of their differences is exactly the channel.
+            first = output[:, :1]
+            output = first + (output - first).mean(dim=1, keepdim=True)
         restored: FloatArray = output.cpu().numpy()
         return restored
 

@@ -88,8 +88,11 @@ def test_simpleitk_reads_the_geometry_and_values_of_a_real_series(
     name: str, shared_data: Path, tmp_path: Path, dimmer: Restorer
 ) -> None:
     sitk = pytest.importorskip("SimpleITK")
-    restore_dicom(shared_data / name, tmp_path / "out", dimmer, DicomOptions(strength=0))
-    (series,) = group_series(scan(shared_data / name).instances)
+    (tmp_path / "in").mkdir()
+    for path in sorted((shared_data / name).glob("*.dcm"))[:10]:
+        shutil.copy(path, tmp_path / "in")
+    restore_dicom(tmp_path / "in", tmp_path / "out", dimmer, DicomOptions(strength=0))
+    (series,) = group_series(scan(tmp_path / "in").instances)
     reader = sitk.ImageSeriesReader()
     reader.SetFileNames(reader.GetGDCMSeriesFileNames(str(tmp_path / "out")))
     image = reader.Execute()

@@ -269,6 +269,23 @@ def test_all_series_go_into_a_folder_each_with_numbers_of_their_own(tmp_path: Pa
     assert outcome.summary == "6 slices restored in 3 series"
 
 
+def test_a_series_that_cannot_be_restored_is_left_out_of_all_as_a_whole(tmp_path: Path, identity: Restorer) -> None:
+    write_synthetic_series(tmp_path / "in", "CT", 2)
+
+    def collide(dataset: FileDataset, index: int) -> None:
+        dataset.ImagePositionPatient = [0.0, 0.0, 0.0]
+
+    write_synthetic_series(tmp_path / "in", "MR", 2, change=collide)
+    options = DicomOptions(all_series=True)
+    with pytest.raises(DatprlError) as caught:
+        restore_dicom(tmp_path / "in", tmp_path / "out", identity, options)
+    assert caught.value.code is ErrorCode.DUPLICATE
+    skipping = dataclasses.replace(options, on_error="skip")
+    outcome = restore_dicom(tmp_path / "in", tmp_path / "out", identity, skipping)
+    assert codes(outcome.warnings) == ["W_SKIPPED_SERIES"]
+    assert [folder.name[3:5] for folder in (tmp_path / "out").iterdir()] == ["CT"]
+
+
 @pytest.mark.parametrize(("modality", "prefix"), [("CT", "ct"), ("MR", "mri"), ("PT", "pet")])
 def test_weights_that_were_not_trained_for_a_modality_are_refused(
     modality: Modality, prefix: str, tmp_path: Path
