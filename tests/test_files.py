@@ -79,12 +79,9 @@ def test_a_full_disk_is_said_in_one_line_and_leaves_nothing(tmp_path: Path) -> N
 
 
 def test_a_full_disk_is_recognised_inside_the_error_of_a_library(tmp_path: Path) -> None:
+    cause = OSError(errno.ENOSPC, "No space left on device")
     with pytest.raises(OutputError, match="E_DISK_FULL"), staged_file(tmp_path / "a.dcm"):
-        try:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        except OSError as error:
-            message = f"With tag got exception: {error}\nTraceback (most recent call last)"
-            raise OSError(message) from error
+        raise OSError("With tag got exception\nTraceback (most recent call last)") from cause
 
 
 def test_an_error_about_the_input_is_not_mistaken_for_one_of_the_output(tmp_path: Path) -> None:

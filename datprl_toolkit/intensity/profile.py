@@ -83,9 +83,9 @@ class IntensityProfile:
         x = values.astype(np.float64)
         weight = np.where((x >= self.low) & (x <= self.high), 1.0, 0.0)
         if self.taper_low > 0:
-            weight *= _raised_cosine((x - self.low) / self.taper_low)
+            weight *= _raised_cosine(x - self.low, self.taper_low)
         if self.taper_high > 0:
-            weight *= _raised_cosine((self.high - x) / self.taper_high)
+            weight *= _raised_cosine(self.high - x, self.taper_high)
         return weight
 
     def apply(
@@ -126,7 +126,8 @@ def check_strength(strength: float) -> None:
         raise OptionError(ErrorCode.OPTION, f"strength is a share from 0 to 1, not {strength}", where="strength")
 
 
-def _raised_cosine(position: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Rise from 0 at position 0 to 1 at position 1, with a flat slope at both ends."""
-    rising: npt.NDArray[np.float64] = 0.5 - 0.5 * np.cos(np.pi * np.clip(position, 0.0, 1.0))
+def _raised_cosine(distance: npt.NDArray[np.float64], width: float) -> npt.NDArray[np.float64]:
+    """Rise from 0 at distance 0 to 1 at `width`, with a flat slope at both ends."""
+    # Clipped before the division, so that no width is too small for it.
+    rising: npt.NDArray[np.float64] = 0.5 - 0.5 * np.cos(np.pi * (np.clip(distance, 0.0, width) / width))
     return rising

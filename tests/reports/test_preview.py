@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -12,6 +12,9 @@ from datprl_toolkit.errors import DatprlError
 from datprl_toolkit.reports import write_preview
 from datprl_toolkit.reports.preview import draw
 from datprl_toolkit.restoring import Comparison
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def comparison(shape: tuple[int, ...] = (60, 80)) -> Comparison:
