@@ -63,5 +63,5 @@ def _smooth(values: npt.NDArray[np.float64], factor: int, *, exact: bool) -> npt
 
     Those depend on where in the window a pixel lies, and at a half they would decide a whole step.
     """
-    larger = cast("npt.NDArray[np.float64]", enlarge_cubic(values, factor))  # type: ignore[arg-type]
+    larger = cast("npt.NDArray[np.float64]", enlarge_cubic(values, factor))
     return larger if exact else np.round(larger, 6)
