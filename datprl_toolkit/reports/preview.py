@@ -71,7 +71,8 @@ def draw(comparisons: Sequence[Comparison]) -> Figure:
 
 def _draw_row(figure: Figure, axes: npt.NDArray[np.object_], comparison: Comparison) -> None:
     before, after = _thin(comparison.before), _thin(comparison.after)
-    unit = comparison.unit
+    # "1" is the unit of a number without one, which a person does not expect to read.
+    unit = "arbitrary units" if comparison.unit == "1" else comparison.unit
     _show(axes[0], before, comparison, f"input, {comparison.title}")
     _show(axes[1], after, comparison, f"restored, {comparison.low:g} to {comparison.high:g} {unit}")
     change = after - before

@@ -69,3 +69,9 @@ def test_a_preview_is_a_png(tmp_path: Path, name: str) -> None:
 def test_nothing_to_show_is_said(tmp_path: Path) -> None:
     with pytest.raises(DatprlError, match="nothing to preview"):
         write_preview(tmp_path / "preview.png", [])
+
+
+def test_values_without_a_unit_are_called_so() -> None:
+    base = comparison()
+    figure = draw([Comparison(base.before, base.after, 0.0, 100.0, "1", "MR")])
+    assert figure.axes[2].get_title() == "restored minus input, arbitrary units"
