@@ -80,7 +80,7 @@ def restore(
         str | None, typer.Option(help="uint8, reflectance:10000[,offset:-1000], minmax:a,b or percentile (scenes).")
     ] = None,
     nodata: Annotated[float | None, typer.Option(help="Value of missing data (scenes).")] = None,
-    series: Annotated[str | None, typer.Option(help="SeriesInstanceUID, or part of it (DICOM).")] = None,
+    series: Annotated[str | None, typer.Option(help="Number in the list, or SeriesInstanceUID (DICOM).")] = None,
     all_series: Annotated[bool, typer.Option("--all-series", help="Restore every series (DICOM).")] = False,
     private: Annotated[PrivateTags, typer.Option(help="Private tags to keep (DICOM).")] = PrivateTags.quant,
     on_error: Annotated[OnError, typer.Option(help="What an unreadable file does.")] = OnError.fail,

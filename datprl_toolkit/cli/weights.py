@@ -63,7 +63,8 @@ def show_info(name: str) -> None:
         console.print(f"{label:13} {text}", markup=False)
     table = Table("task", "domain", "values", "images", "PSNR in", "PSNR out", "SSIM in", "SSIM out", box=None)
     for task in card.tasks:
-        values = f"{task.low:g} to {task.high:g} {task.unit}" if task.low is not None and task.high is not None else ""
+        unit = "" if task.unit == "1" else f" {task.unit}"
+        values = f"{task.low:g} to {task.high:g}{unit}" if task.low is not None and task.high is not None else ""
         figures = (task.psnr_input, task.psnr_output, task.ssim_input, task.ssim_output)
         places = (2, 2, 4, 4)
         shown = ("" if f is None else f"{f:.{p}f}" for f, p in zip(figures, places, strict=True))

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-READABLE = frozenset({*WRITABLE, ".tif", ".tiff", ".gif", ".ppm", ".pgm"})
 MAGIC = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM", b"RIFF", b"P5", b"P6")
 
 

@@ -34,7 +34,8 @@ class RestoreOptions:
     preview
         A PNG that shows input, restored and difference; None for none.
     series
-        SeriesInstanceUID, or the beginning or end of one, of the series to restore (DICOM).
+        Which of several series to restore (DICOM): its number in the list that the error gives, or its
+        SeriesInstanceUID.
     all_series
         Whether every series is restored, each into a subfolder (DICOM).
     private
