@@ -91,18 +91,23 @@ def output_errors(path: Path) -> Iterator[None]:
         raise
     except OSError as error:
         if _is_disk_full(error):
-            raise OutputError(
-                ErrorCode.DISK_FULL,
-                "no space is left on the disk of the output; nothing was kept",
-                where=path,
-                remedy="Free some space or choose another disk",
-            ) from error
+            raise disk_full(path) from error
         raise OutputError(
             ErrorCode.OUTPUT,
             f"the output cannot be written: {_first_line(error)}",
             where=path,
             remedy="Check the folder and its permissions",
         ) from error
+
+
+def disk_full(path: Path) -> OutputError:
+    """Return the error for a disk without space, for those who write with a library that does not say so."""
+    return OutputError(
+        ErrorCode.DISK_FULL,
+        "no space is left on the disk of the output; nothing was kept",
+        where=path,
+        remedy="Free some space or choose another disk",
+    )
 
 
 def _is_disk_full(error: BaseException | None) -> bool:

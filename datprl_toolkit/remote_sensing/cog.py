@@ -17,7 +17,7 @@ from rasterio.enums import ColorInterp
 from rasterio.errors import RasterioError
 
 from datprl_toolkit.errors import ErrorCode, OutputError
-from datprl_toolkit.files import staged_file
+from datprl_toolkit.files import disk_full, staged_file
 from datprl_toolkit.remote_sensing.bands import COLOURS
 from datprl_toolkit.remote_sensing.raster_reading import quiet_opening
 from datprl_toolkit.remote_sensing.windows import as_rasterio
@@ -184,12 +184,7 @@ def _write_errors(destination: Path, folder: Path) -> Iterator[None]:
         yield
     except (RasterioError, CPLE_BaseError) as error:
         if shutil.disk_usage(folder).free < _LITTLE_SPACE:
-            raise OutputError(
-                ErrorCode.DISK_FULL,
-                "no space is left on the disk of the output; nothing was kept",
-                where=destination,
-                remedy="Free some space or choose another disk",
-            ) from error
+            raise disk_full(destination) from error
         raise OutputError(
             ErrorCode.OUTPUT,
             "the output cannot be written",
