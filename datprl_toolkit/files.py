@@ -29,6 +29,19 @@ def check_absent(path: Path, *, overwrite: bool) -> None:
         )
 
 
+def check_apart(source: Path, output: Path) -> None:
+    """Raise ``E_OPTION`` if writing `output` would replace `source` or a folder that holds it, by whatever name."""
+    original, target = source.resolve(), output.resolve()
+    same = source.exists() and output.exists() and source.samefile(output)
+    if same or original.is_relative_to(target):
+        raise OutputError(
+            ErrorCode.OPTION,
+            "the output would replace the input, which is never modified",
+            where=output,
+            remedy="Choose another output",
+        )
+
+
 @contextmanager
 def staged_file(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     """Give a temporary file name beside `path`; rename it to `path` when the block ends without an error.

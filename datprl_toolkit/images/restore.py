@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from datprl_toolkit.errors import DatprlError, ErrorCode, InputError
-from datprl_toolkit.files import check_absent, staged_file, staged_folder
+from datprl_toolkit.files import check_absent, check_apart, staged_file, staged_folder
 from datprl_toolkit.images.picture import WRITABLE, Picture, check_writable, read_picture, write_picture
 from datprl_toolkit.restoring import Comparison, Outcome, Progress, ProgressCallback, Restorer, silent
 from datprl_toolkit.restoring.resize import enlarge
@@ -70,6 +70,7 @@ def restore_images(
     OutputError
         If the output exists and may not be replaced, or cannot be written.
     """
+    check_apart(source, destination)
     if source.is_dir():
         return _restore_folder(source, destination, restorer, options, progress)
     check_writable(destination)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from datprl_toolkit.errors import ErrorCode, InputError, OptionError
-from datprl_toolkit.files import check_absent
+from datprl_toolkit.errors import ErrorCode, OptionError
+from datprl_toolkit.files import check_absent, check_apart
 from datprl_toolkit.intensity.profile import check_strength
 from datprl_toolkit.jobs.identify import Kind, identify
 from datprl_toolkit.reports import write_preview
@@ -145,25 +145,25 @@ def _check_options(kind: Kind, options: RestoreOptions) -> None:
 
 
 def _check_paths(source: Path, destination: Path, options: RestoreOptions) -> None:
-    """Refuse, before any work, outputs that exist or that would stand in the way of the input."""
-    resolved_source, resolved_destination = source.resolve(), destination.resolve()
-    if resolved_source == resolved_destination or resolved_source.is_relative_to(resolved_destination):
-        raise InputError(
+    """Refuse, before any work, outputs that exist or that would stand in the way of the input or of each other."""
+    outputs = [destination] if options.preview is None else [destination, options.preview]
+    for output in outputs:
+        check_apart(source, output)
+        if source.is_dir() and output.resolve().is_relative_to(source.resolve()):
+            raise OptionError(
+                ErrorCode.OPTION,
+                "the output lies inside the input folder and would be read as input the next time",
+                where=output,
+                remedy="Choose an output outside",
+            )
+        check_absent(output, overwrite=options.overwrite)
+    if options.preview is not None and destination.resolve().is_relative_to(options.preview.resolve()):
+        raise OptionError(
             ErrorCode.OPTION,
-            "the output would replace the input, which is never modified",
-            where=destination,
-            remedy="Choose another output",
+            "the preview would replace the output",
+            where=options.preview,
+            remedy="Give it a name of its own",
         )
-    if source.is_dir() and resolved_destination.is_relative_to(resolved_source):
-        raise InputError(
-            ErrorCode.OPTION,
-            "the output lies inside the input folder and would be read as input the next time",
-            where=destination,
-            remedy="Choose an output outside",
-        )
-    check_absent(destination, overwrite=options.overwrite)
-    if options.preview is not None:
-        check_absent(options.preview, overwrite=options.overwrite)
 
 
 def _restore_dicom(

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from datprl_toolkit.errors import DatprlError, ErrorCode, InputError, OptionError
-from datprl_toolkit.files import check_absent, staged_folder
+from datprl_toolkit.errors import DatprlError, ErrorCode, InputError
+from datprl_toolkit.files import check_absent, check_apart, staged_folder
 from datprl_toolkit.medical.choose import check_task, choose_series, scan_warnings
 from datprl_toolkit.medical.derive import DerivedSeries, free_series_number
 from datprl_toolkit.medical.grouping import group_series
@@ -73,7 +73,7 @@ def restore_dicom(
         With the codes that :mod:`datprl_toolkit.errors` explains; nothing is left behind.
     """
     check_absent(destination, overwrite=options.overwrite)
-    _check_apart(source, destination)
+    check_apart(source, destination)
     found = scan(source)
     chosen = choose_series(group_series(found.instances), found, options, source)
     warnings = scan_warnings(found, chosen, options)
@@ -88,18 +88,6 @@ def restore_dicom(
         if not done:
             raise InputError(ErrorCode.EMPTY, f"no series was left to restore; {warnings[-1]}", where=source)
     return _outcome(destination, done, warnings)
-
-
-def _check_apart(source: Path, destination: Path) -> None:
-    """Refuse an output that would take the place of the originals."""
-    original, output = source.resolve(), destination.resolve()
-    if output == original or output in original.parents:
-        raise OptionError(
-            ErrorCode.OPTION,
-            "the output would replace the originals",
-            where=destination,
-            remedy="Choose a folder that does not hold them",
-        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import rasterio
 
-from datprl_toolkit.errors import ErrorCode, OptionError, OutputError
-from datprl_toolkit.files import check_absent
+from datprl_toolkit.errors import ErrorCode, OptionError
+from datprl_toolkit.files import check_absent, check_apart
 from datprl_toolkit.remote_sensing.bands import BandChoice, choose_bands
 from datprl_toolkit.remote_sensing.context import CONTEXT_SIZE, context_images
 from datprl_toolkit.remote_sensing.options import SceneOptions
@@ -103,13 +103,7 @@ def _check_destination(source: Path, destination: Path, options: SceneOptions) -
             where=destination,
             remedy="Let the name of the output end in .tif or .zarr",
         )
-    if source.exists() and destination.exists() and source.samefile(destination):
-        raise OutputError(
-            ErrorCode.EXISTS,
-            "the output would replace its own input",
-            where=destination,
-            remedy="Choose another name",
-        )
+    check_apart(source, destination)
     check_absent(destination, overwrite=options.overwrite)
 
 

@@ -125,6 +125,22 @@ def test_originals_are_never_in_danger(tmp_path: Path) -> None:
     assert source.exists()
 
 
+def test_a_preview_replaces_neither_the_input_nor_the_output(tmp_path: Path) -> None:
+    source = picture(tmp_path / "in" / "a.png")
+    before = source.read_bytes()
+    wrong = (
+        (source, source, "never modified"),
+        (source.parent, source, "inside the input folder"),
+        (source, tmp_path / "out.png", "would replace the output"),
+    )
+    for given, preview, message in wrong:
+        options = RestoreOptions(overwrite=True, preview=preview)
+        with pytest.raises(DatprlError, match=message):
+            restore(given, tmp_path / "out.png", tiny_restorer(), options)
+    assert source.read_bytes() == before
+    assert not (tmp_path / "out.png").exists()
+
+
 def test_an_existing_output_is_refused_before_any_work(tmp_path: Path) -> None:
     source, target = picture(tmp_path / "in.png"), picture(tmp_path / "out.png")
     before = target.read_bytes()
