@@ -7,6 +7,7 @@ two backbones; `prompts` holds the pools and their composition; `fusion` brings 
 
 from datprl_toolkit.network.configuration import PRESETS, NetworkConfig, PromptPoolConfig, preset
 from datprl_toolkit.network.context import Context
+from datprl_toolkit.network.fusion import GatedFusion
 from datprl_toolkit.network.model import Anchors, DatprlNetwork, Trace
 from datprl_toolkit.network.prompts import PromptChoice
 
@@ -15,6 +16,7 @@ __all__ = [
     "Anchors",
     "Context",
     "DatprlNetwork",
+    "GatedFusion",
     "NetworkConfig",
     "PromptChoice",
     "PromptPoolConfig",

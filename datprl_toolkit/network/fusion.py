@@ -24,6 +24,11 @@ class GatedFusion(nn.Module):
         shares = torch.cat([self.feature_gate, self.prompt_gate]).softmax(dim=0)
         return shares[0], shares[1]
 
+    @property
+    def last_layer(self) -> nn.Linear:
+        """The last layer that the prompt alone passes through."""
+        raise NotImplementedError
+
     def forward(self, features: Tensor, prompt: Tensor) -> Tensor:
         """Fuse a prompt (images or 1, tokens, dimension) into features (images, channels, H, W)."""
         raise NotImplementedError
@@ -44,6 +49,11 @@ class CrossAttentionFusion(GatedFusion):
         self.key = nn.Linear(prompt_dimension, channels)
         self.value = nn.Linear(prompt_dimension, channels)
         self.out = nn.Linear(channels, channels)
+
+    @property
+    def last_layer(self) -> nn.Linear:
+        """The last layer that the prompt alone passes through."""
+        return self.out
 
     def forward(self, features: Tensor, prompt: Tensor) -> Tensor:
         """Fuse a prompt (images or 1, tokens, dimension) into features (images, channels, H, W)."""
@@ -69,6 +79,11 @@ class ConcatFusion(GatedFusion):
         self.projection = nn.Linear(prompt_dimension, channels)
         self.mix = nn.Conv2d(2 * channels, channels, 1)
 
+    @property
+    def last_layer(self) -> nn.Linear:
+        """The last layer that the prompt alone passes through."""
+        return self.projection
+
     def forward(self, features: Tensor, prompt: Tensor) -> Tensor:
         """Fuse a prompt (images or 1, 1, dimension) into features (images, channels, H, W)."""
         feature_share, prompt_share = self.gates()
@@ -85,6 +100,11 @@ class ModulationFusion(GatedFusion):
         self.projection = nn.Sequential(
             nn.Linear(prompt_dimension, 2 * channels), nn.ReLU(), nn.Linear(2 * channels, 2 * channels)
         )
+
+    @property
+    def last_layer(self) -> nn.Linear:
+        """The last layer that the prompt alone passes through."""
+        return cast("nn.Linear", self.projection[2])
 
     def forward(self, features: Tensor, prompt: Tensor) -> Tensor:
         """Fuse a prompt (images or 1, 1, dimension) into features (images, channels, H, W)."""

@@ -71,10 +71,12 @@ class TaskPairs:
         self.makers = [maker for _, maker in usable]
         self.orders = [EndlessOrder(len(maker), [*seed, i]) for i, maker in enumerate(self.makers)]
 
-    def make(self, size: int, generator: np.random.Generator) -> Pair:
-        """Make the next pair."""
+    def make(self, size: int, generator: np.random.Generator, candidates: int = 1) -> Pair:
+        """Make the next pair: of several crops of one image, the one that the degradation changed most."""
         part = int(generator.choice(len(self.makers), p=self.probabilities))
-        return self.makers[part].make(self.orders[part].next(), size, generator)
+        index = self.orders[part].next()
+        pairs = [self.makers[part].make(index, size, generator) for _ in range(candidates)]
+        return max(pairs, key=lambda pair: float(np.abs(pair.degraded - pair.clean).mean()))
 
     @property
     def counts(self) -> list[int]:
@@ -91,8 +93,12 @@ class BalancedBatches:
     """Draws batches with the same number of images from each task.
 
     A batch of B over N tasks has B // N of each, and one more of B % N tasks that are drawn anew each time; with
-    fewer images than tasks, one of each of B tasks. Crops are flipped and turned by multiples of 90 degrees. A
-    small share has the clean image as input too, so that clean images stay as they are.
+    fewer images than tasks, one of each of B tasks. Where `shares` differ, tasks have images in proportion. Crops
+    are flipped and turned by multiples of 90 degrees. A small share has the clean image as input too, so that clean
+    images stay as they are.
+
+    Of a task with several `candidates` that many crops of the drawn image are made, and the one that the degradation
+    changed most is taken: flat ground teaches nothing about sharpening.
 
     Everything random about batch number n follows from the seed and n, and from how often each maker was drawn,
     so that :attr:`state` is a few numbers.
@@ -105,8 +111,11 @@ class BalancedBatches:
         *,
         seed: int = 42,
         identity: float = 0.05,
+        shares: Mapping[str, float] | None = None,
+        candidates: Mapping[str, int] | None = None,
     ) -> None:
         self.tasks = tuple(tasks)
+        self.shares, self.candidates = dict(shares or {}), dict(candidates or {})
         self.pairs = {task: TaskPairs(makers, [seed, i]) for i, (task, makers) in enumerate(tasks.items())}
         self.batch_size, self.seed, self.identity = batch_size, seed, identity
         self.step = 0
@@ -115,12 +124,12 @@ class BalancedBatches:
         """Return the next batch, with crops of `size` x `size` pixels."""
         generator = np.random.default_rng([self.seed, 7, self.step])
         self.step += 1
-        names = balanced_draw(self.tasks, self.batch_size, generator)
+        names = balanced_draw(self.tasks, self.batch_size, generator, self.shares)
         degraded = np.empty((len(names), 3, size, size), np.float32)
         clean = np.empty_like(degraded)
         keys = []
         for place, task in enumerate(names):
-            pair = self.pairs[task].make(size, generator)
+            pair = self.pairs[task].make(size, generator, self.candidates.get(task, 1))
             given = pair.clean if generator.random() < self.identity else pair.degraded
             turn, flip = int(generator.integers(4)), bool(generator.integers(2))
             degraded[place], clean[place] = (_oriented(image, turn, flip=flip) for image in (given, pair.clean))
@@ -139,11 +148,22 @@ class BalancedBatches:
             self.pairs[task].counts = counts
 
 
-def balanced_draw(tasks: Sequence[str], batch_size: int, generator: np.random.Generator) -> list[str]:
-    """Return the task of each image of a batch: as even as possible, the remainder drawn without repetition."""
-    each, rest = divmod(batch_size, len(tasks))
-    extra = generator.permutation(len(tasks))[:rest]
-    return [task for task in tasks for _ in range(each)] + [tasks[int(i)] for i in sorted(extra)]
+def balanced_draw(
+    tasks: Sequence[str], batch_size: int, generator: np.random.Generator, shares: Mapping[str, float] | None = None
+) -> list[str]:
+    """Return the task of each image of a batch, in the order of the tasks.
+
+    Systematic sampling: a task with the share s of the total S has ``batch_size * s / S`` images, rounded down or
+    up, and exactly that many on the mean. A task that is not in `shares` has the share 1.
+    """
+    order = generator.permutation(len(tasks))
+    share = np.array([(shares or {}).get(tasks[int(i)], 1.0) for i in order])
+    ends = np.cumsum(share) / share.sum() * batch_size
+    # The last end is exact, so that rounding errors cannot lose an image.
+    ends[-1] = batch_size
+    marks = generator.random() + np.arange(batch_size)
+    drawn = order[np.searchsorted(ends, marks, side="right")]
+    return [tasks[int(i)] for i in sorted(drawn)]
 
 
 def task_makers(data: PreparedData, tasks: Sequence[str]) -> dict[str, list[tuple[float, PairMaker]]]:
@@ -155,6 +175,10 @@ def task_makers(data: PreparedData, tasks: Sequence[str]) -> dict[str, list[tupl
         ``E_EMPTY`` if the prepared data lack what a task needs.
     """
     known = _all_makers(data.sources)
+    if "folders" in data.manifest:
+        from datprl_toolkit.training.folders import folder_makers
+
+        known = folder_makers(data)
     missing = [task for task in tasks if not any(len(maker) for _, maker in known.get(task, []))]
     if missing:
         raise InputError(

@@ -46,11 +46,21 @@ class TrainingConfig:
         Factors of the loss terms.
     task_weights
         Factor of a task's reconstruction loss where it is not 1.
+    task_shares
+        Share of a task's images in the batches where it is not 1.
+    task_candidates
+        Crops of an image from which the most degraded is chosen, where it is not 1.
+    balance_every
+        Steps between measurements of the gradient that each task alone would cause; every task's reconstruction
+        loss is divided by its norm, so that no task drowns in the others. 0 for none.
     identity
         Share of the training images that are given clean.
     anchored
         Share of the run during which some images are given the prompts of their task and domain: all of them at
         the first step, none from its end on. It needs a factor for the loss term of the same name.
+    prompt_gain
+        Factor of the initial weights through which the prompt enters the blocks. Above 1, a network that is new
+        treats images with different prompts differently from the first step.
     validate_every, checkpoint_every
         Steps between validations and checkpoints.
     validation_images
@@ -74,15 +84,20 @@ class TrainingConfig:
     seed: int = 42
     losses: LossWeights = field(default_factory=LossWeights)
     task_weights: Mapping[str, float] = field(default_factory=dict)
+    task_shares: Mapping[str, float] = field(default_factory=dict)
+    task_candidates: Mapping[str, int] = field(default_factory=dict)
+    balance_every: int = 0
     identity: float = 0.05
     anchored: float = 0.0
+    prompt_gain: float = 1.0
     validate_every: int = 10_000
     checkpoint_every: int = 10_000
     validation_images: int = 0
     log_every: int = 100
 
     def __post_init__(self) -> None:
-        unknown = sorted(({*self.tasks} | {*self.task_weights}) - set(TASKS))
+        named = {*self.tasks, *self.task_weights, *self.task_shares, *self.task_candidates}
+        unknown = sorted(named - set(TASKS))
         if unknown or not self.tasks:
             raise OptionError(
                 ErrorCode.OPTION,
@@ -99,6 +114,8 @@ class TrainingConfig:
             )
         if self.precision not in get_args(Precision):
             raise OptionError(ErrorCode.OPTION, f"the precision is one of {', '.join(get_args(Precision))}")
+        if any(share <= 0.0 for share in (*self.task_shares.values(), *self.task_candidates.values())):
+            raise OptionError(ErrorCode.OPTION, "task_shares and task_candidates must be above 0")
         if not (0.0 <= self.ema_decay < 1.0 and 0.0 <= self.identity <= 1.0):
             raise OptionError(ErrorCode.OPTION, "ema_decay and identity are shares from 0 to 1")
 

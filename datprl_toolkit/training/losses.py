@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 class LossWeights:
     """Factors of the terms of equation 8; those of the paper, with 0.1 for the Fourier loss.
 
-    The released configuration file has 1.0 for diversity where the paper has 0.1. The paper has no anchors.
+    The released configuration file has 1.0 for diversity where the paper has 0.1. The paper has no anchors, and its
+    pixel loss has no `pixel_epsilon`.
     """
 
     pixel: float = 1.0
@@ -33,13 +34,22 @@ class LossWeights:
     balance: float = 0.1
     contrastive: float = 0.1
     anchor: float = 0.0
+    pixel_epsilon: float = 0.0
     diversity_threshold: float = 0.1
     contrastive_temperature: float = 0.1
 
 
-def pixel_loss(output: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
-    """L1 in the image domain: mean absolute difference of (B, C, H, W), each image times its `weight` (B,)."""
-    return _weighted_mean((output - target).abs(), weight)
+def pixel_loss(output: Tensor, target: Tensor, weight: Tensor | None = None, epsilon: float = 0.0) -> Tensor:
+    """L1 in the image domain: mean absolute difference of (B, C, H, W), each image times its `weight` (B,).
+
+    An `epsilon` above 0 makes it smooth: ``sqrt(difference^2 + epsilon^2) - epsilon`` (Charbonnier), which forgives
+    differences well below `epsilon`. L1 does not: while several tasks begin to be learnt, every trace that one
+    leaves on the images of the others costs its full price, and the network stays close to the identity.
+    """
+    difference = output - target
+    if epsilon > 0.0:
+        return _weighted_mean((difference.square() + epsilon**2).sqrt() - epsilon, weight)
+    return _weighted_mean(difference.abs(), weight)
 
 
 def fourier_loss(output: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
@@ -175,7 +185,7 @@ def training_loss(
         Prompts that stand for each image's task and domain; None leaves that term out.
     """
     terms = {
-        "pixel": pixel_loss(output, target, image_weight),
+        "pixel": pixel_loss(output, target, image_weight, weights.pixel_epsilon),
         "fourier": fourier_loss(output, target, image_weight),
     }
     for choice, pool in ((trace.task, network.task_pool), (trace.domain, network.domain_pool)):
@@ -190,7 +200,7 @@ def training_loss(
         if found:
             terms["anchor"] = torch.stack(found).sum()
     factors: dict[str, float] = asdict(weights)
-    total = torch.stack([factors[name] * value for name, value in terms.items()]).sum()
+    total = torch.stack([factors[name] * value for name, value in terms.items() if factors[name]]).sum()
     return total, terms
 
 

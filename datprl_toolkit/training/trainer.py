@@ -17,7 +17,8 @@ import numpy as np
 import torch
 
 from datprl_toolkit.errors import ErrorCode, InputError, ResourceError
-from datprl_toolkit.network import Anchors, DatprlNetwork
+from datprl_toolkit.network import Anchors, DatprlNetwork, GatedFusion
+from datprl_toolkit.training.balance import GradientBalance, reconstruction_gradient
 from datprl_toolkit.training.batches import BalancedBatches, task_makers
 from datprl_toolkit.training.checkpoints import load_checkpoint, save_checkpoint
 from datprl_toolkit.training.configuration import TrainingConfig
@@ -92,11 +93,20 @@ class Trainer:
         self.network = DatprlNetwork(config.network).to(self.device)
         if config.losses.anchor:
             self._sharpen_pools()
+        strengthen_prompts(self.network, config.prompt_gain)
         self.average = copy.deepcopy(self.network).requires_grad_(requires_grad=False).eval()
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=config.learning_rate, betas=config.betas)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=config.precision == "float16")
         makers = task_makers(data, config.tasks)
-        self.batches = BalancedBatches(makers, config.batch_size, seed=config.seed, identity=config.identity)
+        self.batches = BalancedBatches(
+            makers,
+            config.batch_size,
+            seed=config.seed,
+            identity=config.identity,
+            shares=config.task_shares,
+            candidates=config.task_candidates,
+        )
+        self.balance = GradientBalance(config.tasks)
         self.step = 0
         self.bad_steps = 0
         self.stop_requested = False
@@ -164,6 +174,7 @@ class Trainer:
             "optimizer": self.optimizer.state_dict(),
             "scaler": self.scaler.state_dict(),
             "batches": self.batches.state,
+            "balance": self.balance.state,
             "random": torch.get_rng_state(),
         }
         if self.device.type == "cuda":
@@ -196,6 +207,7 @@ class Trainer:
         self.optimizer.load_state_dict(state["optimizer"])
         self.scaler.load_state_dict(state["scaler"])
         self.batches.state = state["batches"]
+        self.balance.state = state["balance"]
         self.step = int(state["step"])
         torch.set_rng_state(state["random"])
         if "random_device" in state and self.device.type == "cuda":
@@ -219,10 +231,13 @@ class Trainer:
     def _forward_backward(self, batch: Batch) -> tuple[dict[str, float], Tensor]:
         degraded, clean = batch.degraded.to(self.device), batch.clean.to(self.device)
         anchors = self._anchors(batch.tasks)
+        if self.config.balance_every and self.step % self.config.balance_every == 0:
+            self._measure_balance(batch, degraded, clean)
         number = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}[self.config.precision]
         with torch.autocast(self.device.type, dtype=number, enabled=number is not torch.float32):
             output, trace = self.network.trace(degraded, self._given(anchors))
-        factors = [self.config.task_weights.get(task, 1.0) for task in batch.tasks]
+        balance = self.balance.factors()
+        factors = [self.config.task_weights.get(task, 1.0) * balance[task] for task in batch.tasks]
         total, terms = training_loss(
             self.network,
             output.float(),
@@ -237,6 +252,14 @@ class Trainer:
         with torch.no_grad():
             error = (output.float() - clean).abs().mean(dim=(1, 2, 3)).cpu()
         return {"total": float(total.detach()), **{name: float(value.detach()) for name, value in terms.items()}}, error
+
+    def _measure_balance(self, batch: Batch, degraded: Tensor, clean: Tensor) -> None:
+        """Measure the gradient that each task of the batch would cause if it were alone, at its own prompts."""
+        for task in dict.fromkeys(batch.tasks):
+            index = torch.tensor([name == task for name in batch.tasks], device=self.device)
+            own = self._anchors(tuple(name for name in batch.tasks if name == task))
+            norm = reconstruction_gradient(self.network, degraded[index], clean[index], own, self.config.losses)
+            self.balance.update(task, norm)
 
     @torch.no_grad()
     def _sharpen_pools(self) -> None:
@@ -319,6 +342,7 @@ class Trainer:
                 "steps_per_second": speed,
                 "data_share": data_share,
                 "gradient_norm": window.gradient / window.steps,
+                "balance": self.balance.factors(),
                 "loss": losses,
                 "error": {task: float(np.mean(values)) for task, values in sorted(window.errors.items())},
             }
@@ -346,6 +370,14 @@ class Trainer:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+@torch.no_grad()
+def strengthen_prompts(network: DatprlNetwork, gain: float) -> None:
+    """Multiply the weights of the last layer through which each block's prompt passes by `gain`."""
+    for module in network.modules():
+        if isinstance(module, GatedFusion):
+            module.last_layer.weight.mul_(gain)
 
 
 def _plain(values: Mapping[str, Any]) -> Any:

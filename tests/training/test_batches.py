@@ -37,6 +37,28 @@ def test_the_remainder_is_drawn_from_all_tasks_over_time() -> None:
     assert min(seen.values()) > 350
 
 
+@given(shares=st.lists(st.floats(0.1, 5.0), min_size=1, max_size=9), batch=st.integers(1, 20), seed=st.integers(0, 99))
+def test_a_task_has_images_in_proportion_to_its_share_rounded_down_or_up(
+    shares: list[float], batch: int, seed: int
+) -> None:
+    names = [f"task {i}" for i in range(len(shares))]
+    drawn = balanced_draw(names, batch, np.random.default_rng(seed), dict(zip(names, shares, strict=True)))
+    counts = Counter(drawn)
+    assert counts.total() == batch
+    assert drawn == sorted(drawn, key=names.index)
+    for name, share in zip(names, shares, strict=True):
+        exact = batch * share / sum(shares)
+        assert int(exact - 1e-9) <= counts[name] <= int(exact + 1e-9) + 1
+
+
+def test_over_time_each_task_has_its_share_of_the_images() -> None:
+    generator = np.random.default_rng(1)
+    shares = {"a": 1.4, "b": 0.2}
+    seen = Counter(name for _ in range(2000) for name in balanced_draw(["a", "b", "c"], 2, generator, shares))
+    assert seen["a"] / seen["c"] == pytest.approx(1.4, rel=0.08)
+    assert seen["b"] / seen["c"] == pytest.approx(0.2, rel=0.15)
+
+
 @given(length=st.integers(1, 20), passes=st.integers(1, 4))
 def test_each_pass_of_an_order_uses_every_index_once(length: int, passes: int) -> None:
     order = EndlessOrder(length, [1, 2])
@@ -51,6 +73,17 @@ def test_passes_differ_and_an_order_continues_from_its_count() -> None:
     later = EndlessOrder(10, [3])
     later.count = 17
     assert [later.next() for _ in range(8)] == drawn[17:]
+
+
+def test_of_several_candidates_the_most_degraded_crop_is_taken(data: PreparedData) -> None:
+    task = "natural_super_resolution"
+    makers = task_makers(data, (task,))
+
+    def change(candidates: int) -> float:
+        batch = BalancedBatches(makers, 30, identity=0.0, candidates={task: candidates}).next(8)
+        return float((batch.degraded - batch.clean).abs().mean())
+
+    assert change(6) > 1.05 * change(1)
 
 
 @pytest.mark.parametrize("size", [8, 16, 24])

@@ -55,6 +55,9 @@ def test_nested_settings_are_replaced_one_by_one() -> None:
         {"network": {"backbone": "unet"}},
         {"network": "huge"},
         {"task_weights": {"snow": 2.0}},
+        {"task_shares": {"dehazing": 0.0}},
+        {"task_candidates": {"dehazing": 0}},
+        {"task_shares": {"snow": 2.0}},
     ],
 )
 def test_settings_that_do_not_fit_are_refused_in_one_line(values: dict[str, Any]) -> None:

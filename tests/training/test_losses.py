@@ -76,6 +76,22 @@ def test_pixel_loss_weights_each_image(generator: np.random.Generator) -> None:
     check(lambda x: pixel_loss(x, torch.tensor(target), weight), plain, output)
 
 
+def test_a_smooth_pixel_loss_is_the_distance_beyond_its_epsilon(generator: np.random.Generator) -> None:
+    output, target = generator.random((1, 2, 3, 3)), generator.random((1, 2, 3, 3))
+
+    def plain(x: Array) -> float:
+        return float(np.mean([math.hypot(x[i] - target[i], 0.05) - 0.05 for i in np.ndindex(x.shape)]))
+
+    check(lambda x: pixel_loss(x, torch.tensor(target), epsilon=0.05), plain, output)
+
+
+def test_a_smooth_pixel_loss_forgives_small_differences_and_keeps_large_ones() -> None:
+    target = torch.zeros(1, 1, 1, 1, dtype=torch.float64)
+    small, large = torch.full_like(target, 0.001), torch.full_like(target, 0.8)
+    assert float(pixel_loss(small, target, epsilon=0.05)) < 0.02 * float(pixel_loss(small, target))
+    assert float(pixel_loss(large, target, epsilon=0.05)) > 0.9 * float(pixel_loss(large, target))
+
+
 def test_fourier_loss_is_the_mean_over_real_and_imaginary_parts(generator: np.random.Generator) -> None:
     output, target = generator.random((1, 1, 4, 6)), generator.random((1, 1, 4, 6))
 

@@ -14,13 +14,14 @@ import pytest
 import torch
 
 from datprl_toolkit.errors import DatprlError, InputError, ResourceError
-from datprl_toolkit.network import DatprlNetwork, PromptPoolConfig
+from datprl_toolkit.network import Anchors, DatprlNetwork, PromptPoolConfig
 from datprl_toolkit.training import Trainer
 from datprl_toolkit.training.validation import format_table, restore
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from datprl_toolkit.network.configuration import FeatureFusion
     from datprl_toolkit.training import PreparedData, TrainingConfig
 
 
@@ -47,6 +48,22 @@ def test_a_resumed_run_has_the_losses_and_weights_of_one_that_was_not_stopped_to
     assert losses == expected
     assert torch.equal(weights(second.network), weights(whole.network))
     assert torch.equal(weights(second.average), weights(whole.average))
+
+
+@pytest.mark.parametrize("fusion", ["cross_attention", "concat", "adaptive_modulation"])
+def test_a_prompt_gain_sets_images_with_different_prompts_further_apart(
+    fusion: FeatureFusion, config: TrainingConfig, data: PreparedData, tmp_path: Path
+) -> None:
+    image = torch.rand(1, 3, 32, 32).expand(2, -1, -1, -1)
+    prompts = Anchors(torch.tensor([0, 3]), torch.tensor([0, 2]))
+    network = replace(config.network, feature_fusion=fusion)
+
+    def apart(gain: float) -> float:
+        trainer = Trainer(replace(config, network=network, prompt_gain=gain), data, tmp_path, report=quiet)
+        first, second = trainer.network.eval().trace(image, prompts)[0]
+        return float((first - second).detach().norm())
+
+    assert apart(6.0) > 2.0 * apart(1.0)
 
 
 def test_training_lowers_the_loss_on_every_kind_of_pair(
