@@ -22,6 +22,7 @@ class ErrorCode(StrEnum):
     DUPLICATE = "E_DUPLICATE"  # two different slices at one position
     AMBIGUOUS = "E_AMBIGUOUS"  # several candidates where one is needed
     GEOMETRY = "E_GEOMETRY"  # position, orientation or spacing absent or contradictory
+    MISMATCH = "E_MISMATCH"  # two inputs that do not belong together
     QUANTITY = "E_QUANTITY"  # a value needed for a physical unit is absent or absurd
     EXISTS = "E_EXISTS"  # the output is there already
     OUTPUT = "E_OUTPUT"  # the output cannot be written
@@ -34,6 +35,8 @@ class ErrorCode(StrEnum):
     INTERNAL = "E_INTERNAL"  # a fault of ours
     DIVERGED = "E_DIVERGED"  # a training run whose loss is no longer finite
     DEPENDENCY = "E_DEPENDENCY"  # an optional package that is needed here is not installed
+    WORKFLOW = "E_WORKFLOW"  # a workflow whose parts do not fit together
+    NODE = "E_NODE"  # a workflow node that cannot be loaded or that failed in a way of its own
 
 
 class DatprlError(Exception):

@@ -61,12 +61,7 @@ def staged_file(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
         try:
             temporary = folder / path.name
             yield temporary
-            _synchronise(temporary)
-            temporary.chmod(0o666 & ~_umask())
-            if path.is_dir() and not path.is_symlink():
-                _replace_folder(temporary, path)
-            else:
-                os.replace(temporary, path)  # noqa: PTH105 (replaces atomically; Path.replace is the same call)
+            put_in_place(temporary, path)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -90,9 +85,22 @@ def staged_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
             content = folder / path.name
             content.mkdir()
             yield content
-            _replace_folder(content, path)
+            put_in_place(content, path)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def put_in_place(new: Path, path: Path) -> None:
+    """Rename a finished file or folder to `path`, in place of whatever stands there; its own folder must be ours."""
+    if new.is_dir():
+        _replace_folder(new, path)
+        return
+    _synchronise(new)
+    new.chmod(0o666 & ~_umask())
+    if path.is_dir() and not path.is_symlink():
+        _replace_folder(new, path)
+    else:
+        os.replace(new, path)  # noqa: PTH105 (replaces atomically; Path.replace is the same call)
 
 
 @contextmanager

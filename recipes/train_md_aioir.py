@@ -16,6 +16,7 @@ import math
 import sys
 import time
 from dataclasses import replace
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,11 @@ import torch
 
 from datprl_toolkit.errors import DatprlError, ErrorCode, InputError, missing_package
 from datprl_toolkit.training import PreparedData, Trainer, TrainingConfig, load_prepared, override, training_preset
+from datprl_toolkit.training.distributed import DistributedTrainer, start_processes
+from datprl_toolkit.training.folders import describe_folders, folder_tasks, load_folders
 from datprl_toolkit.training.preparation import CT_HIGH, CT_LOW, SUV_HIGH
+from datprl_toolkit.training.tensorboard import TensorBoardLog
+from datprl_toolkit.training.text import check_text_features
 from datprl_toolkit.training.validation import TaskScore, format_table
 from datprl_toolkit.weights import TaskCard, WeightsCard, load_weights, save_weights
 
@@ -52,7 +57,7 @@ def parse_arguments() -> argparse.Namespace:
     add("--preset", default="small", help="small, or md-6t to md-9t for the paper's settings (default: small)")
     add("--config", type=Path, help="YAML or JSON file with settings that replace those of the preset")
     add("--set", action="append", default=[], metavar="NAME=VALUE", help="replace one setting; VALUE is JSON")
-    add("--data", type=Path, required=True, help="folder made by prepare_data.py")
+    add("--data", type=Path, help="folder made by prepare_data.py; without it, the folders named in --config")
     add("--out", type=Path, required=True, help="folder of the run: checkpoint, log, weights")
     add("--text", type=Path, help="npz file with a text feature for each image's key, for the alignment loss")
     add("--resume", action="store_true", help="continue from the checkpoint in OUT")
@@ -63,6 +68,8 @@ def parse_arguments() -> argparse.Namespace:
     add("--threads", type=int, help="threads of the CPU")
     add("--name", default="small", help="name of the weights that are written at the end")
     add("--export", action="store_true", help="validate the checkpoint in OUT and write its weights; no training")
+    add("--tensorboard", action="store_true", help="write TensorBoard events beside metrics.jsonl")
+    add("--compile", action="store_true", help="compile the network; the first step takes a minute or more")
     add("--dry-run", action="store_true", help="print the whole plan, measure some steps, and stop")
     return parser.parse_args()
 
@@ -71,19 +78,27 @@ def run(arguments: argparse.Namespace) -> None:
     """Plan, train, and write the weights."""
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
-    config = resolve_config(arguments)
-    data = load_prepared(arguments.data)
+    data = load_data(arguments)
+    config = resolve_config(arguments, folder_tasks(data))
     text = load_text(arguments.text)
-    trainer = Trainer(config, data, arguments.out, device=arguments.device, text=text)
+    check_text_features(text, config.network)
+    processes, device = start_processes(arguments.device)
+    leads = processes is None or processes.rank == 0
+    build = Trainer if processes is None else partial(DistributedTrainer, processes=processes)
+    trainer = build(config, data, arguments.out, device=device, text=text)
+    if arguments.compile:
+        compile_network(trainer)
+    if arguments.tensorboard and leads and not arguments.dry_run:
+        trainer.listeners.append(TensorBoardLog(arguments.out))
     if arguments.start_from:
         start_from(trainer, arguments.start_from)
-    print(describe_plan(trainer), flush=True)
+    trainer.report(describe_plan(trainer))
     if arguments.dry_run:
-        print(measure(trainer))
+        trainer.report(measure(trainer))
         return
     if arguments.resume or arguments.export:
         trainer.resume()
-        print(f"continuing at step {trainer.step}", flush=True)
+        trainer.report(f"continuing at step {trainer.step}")
     elif (arguments.out / "checkpoint.pt").exists():
         raise InputError(
             ErrorCode.EXISTS,
@@ -92,9 +107,15 @@ def run(arguments: argparse.Namespace) -> None:
             remedy="Add --resume to continue it, or choose another folder",
         )
     if arguments.export or trainer.run(minutes=arguments.minutes):
-        export(trainer, arguments.name, arguments.out / f"{arguments.name}.safetensors")
+        export(trainer, arguments.name, arguments.out / f"{arguments.name}.safetensors", leads=leads)
     else:
-        print(f"stopped at step {trainer.step} of {config.steps}; --resume continues")
+        trainer.report(f"stopped at step {trainer.step} of {config.steps}; --resume continues")
+
+
+def compile_network(trainer: Trainer) -> None:
+    """Compile what a training step calls; validation and the weights that are written stay as they are."""
+    compiled = torch.compile(trainer.network.trace)
+    vars(trainer.network)["trace"] = compiled
 
 
 def start_from(trainer: Trainer, name_or_path: str) -> None:
@@ -111,11 +132,27 @@ def start_from(trainer: Trainer, name_or_path: str) -> None:
     trainer.average.load_state_dict(network.state_dict())
 
 
-def resolve_config(arguments: argparse.Namespace) -> TrainingConfig:
-    """Return the preset with the file's settings, then those of --set and --steps."""
+def load_data(arguments: argparse.Namespace) -> PreparedData:
+    """Return the prepared data, or those in the folders that the file of settings names."""
+    entries = read_settings(arguments.config).get("folders") if arguments.config else None
+    if (entries is None) == (arguments.data is None):
+        what = "neither --data nor" if entries is None else "both --data and"
+        raise InputError(
+            ErrorCode.OPTION,
+            f"there are {what} folders in the settings",
+            remedy="Give the one from which to train; docs/training.md shows both",
+        )
+    return load_prepared(arguments.data) if entries is None else load_folders(entries, arguments.config.parent)
+
+
+def resolve_config(arguments: argparse.Namespace, tasks: tuple[str, ...] = ()) -> TrainingConfig:
+    """Return the preset, for `tasks` if there are any, with the file's settings, then those of --set and --steps."""
     config = training_preset(arguments.preset)
+    if tasks:
+        config = override(config, {"tasks": tasks})
     if arguments.config:
-        config = override(config, read_settings(arguments.config))
+        settings = read_settings(arguments.config)
+        config = override(config, {name: value for name, value in settings.items() if name != "folders"})
     for setting in arguments.set:
         name, _, value = setting.partition("=")
         try:
@@ -182,6 +219,7 @@ def describe_plan(trainer: Trainer) -> str:
         )
         held = len(data.validation[task]) if task in data.validation else 0
         lines.append(f"  {task}: {parts}; {held} validation images")
+    lines += [f"  {line}" for line in describe_folders(data)]
     lines.append(f"data: {data.fingerprint[:16]}; losses: {config.losses}")
     lines.append(f"alignment: {len(trainer.text)} text features" if trainer.text else NO_ALIGNMENT)
     return "\n".join(lines)
@@ -207,9 +245,11 @@ def measure(trainer: Trainer, steps: int = 5) -> str:
     return "\n".join(lines)
 
 
-def export(trainer: Trainer, name: str, path: Path) -> None:
-    """Validate the averaged weights on all validation images and write them with their card."""
+def export(trainer: Trainer, name: str, path: Path, *, leads: bool = True) -> None:
+    """Validate the averaged weights on all validation images; the leading process writes them with their card."""
     scores = trainer.validate(limit=0, clean_images=4)
+    if not leads:
+        return
     print(format_table(scores), flush=True)
     save_weights(path, trainer.average, make_card(trainer, name, scores), overwrite=True)
     print(f"wrote {path}")

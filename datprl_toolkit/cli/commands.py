@@ -10,6 +10,18 @@ from typing import Annotated
 import typer
 
 from datprl_toolkit import __version__
+from datprl_toolkit.cli.batch_command import restore_batch
+from datprl_toolkit.cli.evaluate_command import evaluate
+from datprl_toolkit.cli.explain_command import explain
+from datprl_toolkit.cli.inspect_command import inspect
+from datprl_toolkit.cli.node_command import node_application
+from datprl_toolkit.cli.prompts_command import prompts
+from datprl_toolkit.cli.report_command import report as report_command
+from datprl_toolkit.cli.seams_command import seams
+from datprl_toolkit.cli.verify_command import verify_output
+from datprl_toolkit.cli.workflow_command import workflow_application
+
+EXIT_PARTIAL = 3
 
 application = typer.Typer(
     name="datprl",
@@ -20,6 +32,8 @@ application = typer.Typer(
 )
 weights_application = typer.Typer(help="List, inspect, verify and convert weights.", no_args_is_help=True)
 application.add_typer(weights_application, name="weights")
+application.add_typer(node_application, name="node")
+application.add_typer(workflow_application, name="workflow")
 
 
 class OtherBands(StrEnum):
@@ -37,11 +51,38 @@ class PrivateTags(StrEnum):
     drop = "drop"
 
 
+class Quantity(StrEnum):
+    """What the values of a NIfTI are, which it does not say."""
+
+    hu = "hu"
+    suv = "suv"
+    bqml = "bqml"
+    mr = "mr"
+
+
 class OnError(StrEnum):
-    """What happens when a file cannot be read."""
+    """What happens when a file, or a block of a scene, cannot be read."""
 
     fail = "fail"
     skip = "skip"
+    nodata = "nodata"
+    passthrough = "passthrough"
+
+
+class ContextMode(StrEnum):
+    """From what the context of a tile is computed."""
+
+    scene = "scene"
+    local = "local"
+    tile = "tile"
+
+
+class ZarrProfile(StrEnum):
+    """Which readers a Zarr store is for."""
+
+    default = "default"
+    qgis = "qgis"
+    legacy = "legacy"
 
 
 def _show_version(value: bool) -> None:
@@ -61,20 +102,24 @@ def _root(
 
 @application.command()
 def restore(
-    source: Annotated[Path, typer.Argument(metavar="IN", help="DICOM folder or file, raster, picture or folder.")],
+    source: Annotated[str, typer.Argument(metavar="IN", help="DICOM or NIfTI, raster, picture; a file or folder.")],
     destination: Annotated[
-        Path, typer.Argument(metavar="OUT", help="Folder for DICOM; .tif or .zarr for a scene; picture or folder.")
+        Path, typer.Argument(metavar="OUT", help="Folder or .nii.gz for DICOM; .tif or .zarr for a scene; picture.")
     ],
     weights: Annotated[str, typer.Option(help="Name or path of the weights.")] = "small",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, float32, bfloat16, float16.")] = "auto",
     strength: Annotated[float, typer.Option(help="Share of the change that is applied, 0 to 1.")] = 1.0,
     preview: Annotated[Path | None, typer.Option(help="PNG showing input, restored and difference.")] = None,
+    report: Annotated[Path | None, typer.Option(help="HTML page with measurements and a certificate.")] = None,
+    uncertainty: Annotated[
+        Path | None, typer.Option(help="Folder for maps of where the network may have invented (DICOM).")
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")] = False,
     scale: Annotated[int, typer.Option(help="Enlarge by this factor (scenes, pictures).")] = 1,
     tile: Annotated[int, typer.Option(help="Edge of a tile in pixels (scenes, pictures).")] = 512,
     halo: Annotated[int, typer.Option(help="Pixels read around a tile (scenes, pictures).")] = 64,
-    bands: Annotated[str | None, typer.Option(help="Bands to restore, such as 3,2,1 (scenes).")] = None,
+    bands: Annotated[str | None, typer.Option(help="Bands to restore: 3,2,1 or B04,B03,B02 (scenes).")] = None,
     other_bands: Annotated[OtherBands, typer.Option(help="What happens to other bands (scenes).")] = OtherBands.copy,
     scaling: Annotated[
         str | None, typer.Option(help="uint8, reflectance:10000[,offset:-1000], minmax:a,b or percentile (scenes).")
@@ -83,9 +128,25 @@ def restore(
     series: Annotated[str | None, typer.Option(help="Number in the list, or SeriesInstanceUID (DICOM).")] = None,
     all_series: Annotated[bool, typer.Option("--all-series", help="Restore every series (DICOM).")] = False,
     private: Annotated[PrivateTags, typer.Option(help="Private tags to keep (DICOM).")] = PrivateTags.quant,
-    on_error: Annotated[OnError, typer.Option(help="What an unreadable file does.")] = OnError.fail,
-) -> None:
-    """Restore IN and write OUT. What IN is, is found out from its content."""
+    on_error: Annotated[
+        OnError, typer.Option(help="What is unreadable: skip a file; nodata or passthrough for blocks of a scene.")
+    ] = OnError.fail,
+    context: Annotated[ContextMode, typer.Option(help="What the tiles share (scenes).")] = ContextMode.scene,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished output (scenes).")] = False,
+    zarr_profile: Annotated[
+        ZarrProfile, typer.Option(help="Readers of a Zarr: xarray and zarr; GDAL 3.12 (qgis); older GDAL (legacy).")
+    ] = ZarrProfile.default,
+    cluster: Annotated[
+        str | None, typer.Option(help="Dask scheduler, such as tcp://host:8786; or local:2 (scenes).")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it takes; write nothing (scenes).")] = False,
+    stac: Annotated[bool, typer.Option("--stac", help="Write a STAC item beside OUT (scenes).")] = False,
+    quantity: Annotated[Quantity | None, typer.Option(help="What the values of a NIfTI are.")] = None,
+) -> int:
+    """Restore IN and write OUT. What IN is, is found out from its content.
+
+    Exit status: 0, or 3 if a part of a scene was unreadable and OUT lacks it.
+    """
     from datprl_toolkit.cli.terminal import Terminal, parse_bands
     from datprl_toolkit.jobs import RestoreOptions
     from datprl_toolkit.jobs import restore as run
@@ -98,6 +159,8 @@ def restore(
         halo=halo,
         overwrite=overwrite,
         preview=preview,
+        report=report,
+        uncertainty=uncertainty,
         series=series,
         all_series=all_series,
         private=private.value,
@@ -106,11 +169,43 @@ def restore(
         other_bands=other_bands.value,
         scaling=scaling,
         nodata=nodata,
+        context=context.value,
+        resume=resume,
+        zarr_profile=zarr_profile.value,
+        cluster=cluster,
+        stac=stac,
+        quantity=None if quantity is None else quantity.value,
     )
+    load = partial(Restorer.from_pretrained, weights, device=device, precision=precision)
+    if dry_run:
+        from datprl_toolkit.cli.dry_run import show_plan
+
+        show_plan(source, load, options)
+        return 0
     with Terminal() as terminal:
-        load = partial(Restorer.from_pretrained, weights, device=device, precision=precision)
         outcome = run(source, destination, load, options, terminal.progress, terminal.announce)
-    terminal.report(outcome, preview)
+    terminal.report(outcome, preview, report, uncertainty)
+    return EXIT_PARTIAL if outcome.partial else 0
+
+
+application.command()(inspect)
+
+
+application.command("report")(report_command)
+
+
+application.command()(evaluate)
+
+
+application.command("verify")(verify_output)
+
+
+application.command()(explain)
+
+
+application.command("restore-batch")(restore_batch)
+application.command("seams")(seams)
+application.command("prompts")(prompts)
 
 
 @weights_application.command("list")

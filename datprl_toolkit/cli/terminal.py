@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Self
 
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
+from datprl_toolkit.cli.main import EXIT_CANCELLED
 from datprl_toolkit.errors import ErrorCode, OptionError
 from datprl_toolkit.restoring import Outcome, Progress
 
@@ -35,8 +37,13 @@ class Terminal:
         self._bars.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        """End the display; after an interruption say what is kept, which typer would end without a word."""
         self._bars.stop()
+        if isinstance(error, KeyboardInterrupt):
+            kept = "; ".join(getattr(error, "__notes__", ["nothing was kept"]))
+            self.console.print(f"Cancelled; {kept}.", markup=False)
+            raise typer.Exit(EXIT_CANCELLED) from error
 
     def announce(self, line: str) -> None:
         """Say what is about to happen."""
@@ -50,28 +57,36 @@ class Terminal:
                 self.console.print(f"{progress.step}: {progress.total} {progress.unit}", markup=False)
         self._bars.update(self._tasks[progress.step], completed=progress.done, total=progress.total)
 
-    def report(self, outcome: Outcome, preview: Path | None) -> None:
+    def report(
+        self, outcome: Outcome, preview: Path | None, report: Path | None = None, maps: Path | None = None
+    ) -> None:
         """Say what was made, and what a person should know about it."""
         for warning in outcome.warnings:
             self.console.print(warning, markup=False, style="yellow")
         self.console.print(f"{outcome.summary}: {outcome.output}", markup=False)
         if preview is not None:
             self.console.print(f"preview: {preview}", markup=False)
+        if report is not None:
+            self.console.print(f"report: {report}", markup=False)
+        if maps is not None:
+            self.console.print(f"maps of uncertainty: {maps}", markup=False)
 
 
-def parse_bands(text: str | None) -> tuple[int, ...] | None:
-    """Read band numbers, counted from 1, separated by commas.
+def parse_bands(text: str | None) -> tuple[int | str, ...] | None:
+    """Read bands, separated by commas: numbers, counted from 1, or names.
 
     Raises
     ------
     OptionError
-        ``E_OPTION`` if it is anything else.
+        ``E_OPTION`` if there is nothing between two commas.
     """
     if text is None:
         return None
-    try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError:
+    parts = [part.strip() for part in text.split(",")]
+    if not all(parts):
         raise OptionError(
-            ErrorCode.OPTION, f"--bands takes numbers such as 3,2,1, not '{text}'", remedy="Count bands from 1"
-        ) from None
+            ErrorCode.OPTION,
+            f"--bands takes numbers such as 3,2,1, or names such as B04,B03,B02, not '{text}'",
+            remedy="Count bands from 1",
+        )
+    return tuple(int(part) if part.isdecimal() else part for part in parts)

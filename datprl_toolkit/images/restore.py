@@ -76,7 +76,7 @@ def restore_images(
     check_writable(destination)
     check_absent(destination, overwrite=options.overwrite)
     picture = read_picture(source)
-    restored = _restore_picture(picture, restorer, options, progress)
+    restored = restore_picture(picture, restorer, options, progress)
     with staged_file(destination, overwrite=options.overwrite) as temporary:
         write_picture(temporary, restored)
     comparison = _compare(picture, restored, options.scale, source.name)
@@ -102,7 +102,7 @@ def _restore_folder(
                     raise
                 warnings.append(f"W_SKIPPED: {error}")
                 continue
-            restored = _restore_picture(picture, restorer, options, silent)
+            restored = restore_picture(picture, restorer, options, silent)
             target = folder / path.relative_to(source)
             target.parent.mkdir(parents=True, exist_ok=True)
             write_picture(target, restored)
@@ -115,9 +115,19 @@ def _restore_folder(
     return Outcome(destination, f"{done} pictures restored", tuple(warnings), tuple(comparisons))
 
 
-def _restore_picture(
-    picture: Picture, restorer: Restorer, options: ImageOptions, progress: ProgressCallback
+def restore_picture(
+    picture: Picture,
+    restorer: Restorer,
+    options: ImageOptions = ImageOptions(),
+    progress: ProgressCallback = silent,
 ) -> Picture:
+    """Restore one picture in memory; transparency is enlarged with it, metadata stay.
+
+    Raises
+    ------
+    DatprlError
+        As :meth:`datprl_toolkit.restoring.Restorer.restore`.
+    """
     pixels = restorer.restore(
         picture.pixels,
         scale=options.scale,

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from pathlib import Path
+from typing import Literal
 
 from datprl_toolkit.errors import ErrorCode, InputError
+from datprl_toolkit.medical.nifti_format import has_nifti_content
 from datprl_toolkit.remote_sensing.formats import has_raster_content, is_zarr
+from datprl_toolkit.remote_sensing.reading_sources import is_scene_name
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-Kind = Literal["dicom", "raster", "images"]
+Kind = Literal["dicom", "nifti", "raster", "images"]
 
 FILES_LOOKED_AT = 200
 
 
-def identify(source: Path) -> Kind:
-    """Tell what `source` is.
+def identify(source: str | Path) -> Kind:
+    """Tell what `source` is: a path, or what else names a scene, such as an address or several files.
 
     Raises
     ------
@@ -24,25 +24,29 @@ def identify(source: Path) -> Kind:
         ``E_MISSING`` if it does not exist, ``E_EMPTY`` if there is nothing in it, ``E_UNKNOWN_FORMAT`` if it is
         nothing that can be restored, ``E_AMBIGUOUS`` for a folder of scenes.
     """
+    if is_scene_name(str(source)):
+        return "raster"
+    source = Path(source)
     if not source.exists():
         raise InputError(ErrorCode.MISSING, "there is no such file or folder", where=source)
     if source.is_dir() and not is_zarr(source):
         return _identify_folder(source)
     if source.is_file() and source.stat().st_size == 0:
         raise InputError(ErrorCode.EMPTY, "the file is empty", where=source)
-    kind = _identify_file(source)
+    kind = identify_file(source)
     if kind is not None:
         return kind
     named = f"although its name ends in '{source.suffix}'" if source.suffix else "and its name has no ending"
     raise InputError(
         ErrorCode.UNKNOWN_FORMAT,
-        f"the content is neither DICOM nor a raster nor a picture, {named}",
+        f"the content is neither DICOM, NIfTI, a raster nor a picture, {named}",
         where=source,
-        remedy="Check that the file was copied whole; DICOM, GeoTIFF, Zarr, PNG and JPEG are read",
+        remedy="Check that the file was copied whole; DICOM, NIfTI, GeoTIFF, Zarr, PNG and JPEG are read",
     )
 
 
-def _identify_file(path: Path) -> Kind | None:
+def identify_file(path: Path) -> Kind | None:
+    """Tell what a file, or the folder of a Zarr store, is; None if it is nothing that can be restored."""
     from datprl_toolkit.images.restore import is_image
 
     if path.is_file() and is_image(path):
@@ -50,6 +54,8 @@ def _identify_file(path: Path) -> Kind | None:
     # A DICOM file may carry a TIFF header in its preamble, so that TIFF readers show it; it is DICOM all the same.
     if _has_dicom_prefix(path):
         return "dicom"
+    if path.is_file() and has_nifti_content(path):
+        return "nifti"
     if is_zarr(path) or has_raster_content(path):
         return "raster"
     return "dicom" if path.is_file() and _is_dicom(path) else None
@@ -60,15 +66,16 @@ def _identify_folder(folder: Path) -> Kind:
     files = [path for path in sorted(folder.rglob("*"))[:FILES_LOOKED_AT] if path.is_file()]
     if not files:
         raise InputError(ErrorCode.EMPTY, "the folder is empty", where=folder)
-    kinds = {kind for path in files if path.stat().st_size and (kind := _identify_file(path))}
+    kinds = {kind for path in files if path.stat().st_size and (kind := identify_file(path))}
     if "dicom" in kinds:
         return "dicom"
     if "images" in kinds:
         return "images"
-    if "raster" in kinds:
+    if kinds:
+        name = "scenes" if "raster" in kinds else "NIfTI files"
         raise InputError(
             ErrorCode.AMBIGUOUS,
-            "the folder holds several scenes, and one at a time is restored",
+            f"the folder holds several {name}, and one at a time is restored",
             where=folder,
             remedy="Name one of its files",
         )
@@ -76,7 +83,7 @@ def _identify_folder(folder: Path) -> Kind:
         ErrorCode.UNKNOWN_FORMAT,
         "the folder holds neither DICOM files nor pictures",
         where=folder,
-        remedy="DICOM, GeoTIFF, Zarr, PNG and JPEG are read",
+        remedy="DICOM, NIfTI, GeoTIFF, Zarr, PNG and JPEG are read",
     )
 
 

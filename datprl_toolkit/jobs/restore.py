@@ -10,11 +10,16 @@ from datprl_toolkit.errors import ErrorCode, OptionError
 from datprl_toolkit.files import check_absent, check_apart
 from datprl_toolkit.intensity.profile import check_strength
 from datprl_toolkit.jobs.identify import Kind, identify
-from datprl_toolkit.reports import write_preview
+from datprl_toolkit.jobs.report import make_report
+from datprl_toolkit.medical.nifti_format import is_nifti_name
+from datprl_toolkit.remote_sensing.reading_sources import is_scene_name
+from datprl_toolkit.reports import check_report, write_preview, write_report
 from datprl_toolkit.restoring import Outcome, ProgressCallback, Restorer, silent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from datprl_toolkit.remote_sensing import SceneOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +38,10 @@ class RestoreOptions:
         Whether an existing output may be replaced.
     preview
         A PNG that shows input, restored and difference; None for none.
+    report
+        An HTML page with what was measured and checked in the files before and after; None for none.
+    uncertainty
+        A folder for maps of where the network may have invented, as DICOM Parametric Maps; None for none (DICOM).
     series
         Which of several series to restore (DICOM): its number in the list that the error gives, or its
         SeriesInstanceUID.
@@ -41,9 +50,11 @@ class RestoreOptions:
     private
         Which private tags are kept: those known to matter for quantities, all, or none (DICOM).
     on_error
-        Whether a file that cannot be read ends the job or is skipped with a warning (DICOM and pictures).
+        What happens when something cannot be read: "fail" ends the job; "skip" leaves out a file, with a warning
+        (DICOM and pictures); "nodata" and "passthrough" leave out a block of a scene, the second together with
+        every change to what lies around it.
     bands
-        The band or the three bands to restore, from 1 (scenes).
+        The band or the three bands to restore, by number from 1 or by name (scenes).
     other_bands
         What happens to the other bands (scenes).
     scaling
@@ -51,6 +62,18 @@ class RestoreOptions:
         ``percentile``; None chooses by type.
     nodata
         Value that marks missing data, where the file does not say (scenes).
+    context
+        From what the context of a tile is computed: the scene, its surroundings, or itself (scenes).
+    resume
+        Go on with what an earlier run left unfinished (scenes).
+    zarr_profile
+        Which readers a Zarr store is for (scenes).
+    cluster
+        Where the work is done if not here: the address of a Dask scheduler, or "local:N" (scenes).
+    stac
+        Whether a STAC item is written beside the output (scenes).
+    quantity
+        What the values are, which NIfTI does not say: "hu" (CT), "suv" or "bqml" (PET), "mr" (NIfTI).
     """
 
     strength: float = 1.0
@@ -59,14 +82,22 @@ class RestoreOptions:
     halo: int = 64
     overwrite: bool = False
     preview: Path | None = None
+    report: Path | None = None
+    uncertainty: Path | None = None
     series: str | None = None
     all_series: bool = False
     private: Literal["keep", "quant", "drop"] = "quant"
-    on_error: Literal["fail", "skip"] = "fail"
-    bands: tuple[int, ...] | None = None
+    on_error: Literal["fail", "skip", "nodata", "passthrough"] = "fail"
+    bands: tuple[int | str, ...] | None = None
     other_bands: Literal["copy", "drop"] = "copy"
     scaling: str | None = None
     nodata: float | None = None
+    context: Literal["scene", "local", "tile"] = "scene"
+    resume: bool = False
+    zarr_profile: Literal["default", "qgis", "legacy"] = "default"
+    cluster: str | None = None
+    stac: bool = False
+    quantity: Literal["hu", "suv", "bqml", "mr"] | None = None
 
 
 def restore(
@@ -82,7 +113,9 @@ def restore(
     Parameters
     ----------
     source
-        A folder or file of DICOM; a GeoTIFF, COG, VRT, JPEG 2000 or Zarr; a picture or a folder of them.
+        A folder or file of DICOM; a GeoTIFF, COG, VRT, JPEG 2000 or Zarr, several files with commas between them as
+        the bands of one scene, an address such as ``https://...``, the folder of a Sentinel-2, HLS or Landsat product,
+        or a STAC item; a picture or a folder of them.
     destination
         A folder for DICOM and for folders of pictures; ``.tif`` or ``.zarr`` for a scene; a picture for a picture.
     restorer
@@ -104,17 +137,28 @@ def restore(
         With a stable code for anything that is wrong with input, options, output or machine. Nothing is written
         under the final name in that case.
     """
+    # An address, or several files, is no path; whatever else is given in text is one.
+    named = str(source) if is_scene_name(str(source)) else None
     source, destination = Path(source), Path(destination)
-    kind = identify(source)
+    kind = identify(named or source)
     _check_options(kind, options)
+    _check_report(kind, destination, options, named)
     _check_paths(source, destination, options)
+    if named is not None:
+        _check_apart_from_scene(named, destination, options)
     if not isinstance(restorer, Restorer):
         restorer = restorer()
     if announce is not None:
         announce(f"{_DESCRIPTIONS[kind]}; {restorer.describe()}")
-    outcome = _RUNNERS[kind](source, destination, restorer, options, progress)
+    if named is not None:
+        outcome = _restore_scene(named, destination, restorer, options, progress)
+    else:
+        outcome = _RUNNERS[kind](source, destination, restorer, options, progress)
     if options.preview is not None:
         write_preview(options.preview, outcome.comparisons, overwrite=options.overwrite)
+    if options.report is not None:
+        made = make_report(source, destination, restorer=restorer, warnings=outcome.warnings, progress=progress)
+        write_report(made, options.report, overwrite=options.overwrite)
     return outcome
 
 
@@ -126,14 +170,20 @@ def _check_options(kind: Kind, options: RestoreOptions) -> None:
         "scale": ("raster", "images"),
         "tile": ("raster", "images"),
         "halo": ("raster", "images"),
+        "uncertainty": ("dicom",),
         "series": ("dicom",),
         "all_series": ("dicom",),
         "private": ("dicom",),
-        "on_error": ("dicom", "images"),
         "bands": ("raster",),
         "other_bands": ("raster",),
         "scaling": ("raster",),
         "nodata": ("raster",),
+        "context": ("raster",),
+        "resume": ("raster",),
+        "zarr_profile": ("raster",),
+        "cluster": ("raster",),
+        "stac": ("raster",),
+        "quantity": ("nifti",),
     }
     for name, kinds in only_for.items():
         if kind not in kinds and getattr(options, name) != getattr(default, name):
@@ -142,12 +192,49 @@ def _check_options(kind: Kind, options: RestoreOptions) -> None:
                 f"--{name.replace('_', '-')} has no meaning for {_DESCRIPTIONS[kind]}",
                 remedy="Leave it out",
             )
+    if options.on_error not in _ON_ERROR[kind]:
+        raise OptionError(
+            ErrorCode.OPTION,
+            f"--on-error {options.on_error} has no meaning for {_DESCRIPTIONS[kind]}",
+            remedy=f"Use {' or '.join(_ON_ERROR[kind])}",
+        )
+
+
+def _check_apart_from_scene(named: str, destination: Path, options: RestoreOptions) -> None:
+    """Refuse outputs that would replace one of the files of a scene."""
+    from datprl_toolkit.remote_sensing.reading_sources import locate
+
+    for original in locate(named).originals:
+        for output in (destination, options.preview):
+            if output is not None:
+                check_apart(original, output)
+
+
+def _check_report(kind: Kind, destination: Path, options: RestoreOptions, named: str | None) -> None:
+    """Raise ``E_OPTION`` for a report of what the report does not measure, and for maps of what has none."""
+    if options.report is not None and named is not None:
+        raise OptionError(
+            ErrorCode.OPTION,
+            "--report has no meaning for a scene that is not one local file",
+            where=named,
+            remedy="Leave it out",
+        )
+    nifti = kind == "nifti" or (kind == "dicom" and is_nifti_name(destination))
+    if options.report is not None and nifti:
+        raise OptionError(
+            ErrorCode.OPTION, "--report has no meaning for NIfTI", remedy="Leave it out, or write DICOM from DICOM"
+        )
+    if options.uncertainty is not None and nifti:
+        raise OptionError(
+            ErrorCode.OPTION, "--uncertainty has no meaning for NIfTI", remedy="Leave it out, or write DICOM from DICOM"
+        )
 
 
 def _check_paths(source: Path, destination: Path, options: RestoreOptions) -> None:
     """Refuse, before any work, outputs that exist or that would stand in the way of the input or of each other."""
-    outputs = [destination] if options.preview is None else [destination, options.preview]
-    for output in outputs:
+    pages = {"preview": options.preview, "report": options.report, "uncertainty": options.uncertainty}
+    beside = {name: path for name, path in pages.items() if path is not None}
+    for output in (destination, *beside.values()):
         check_apart(source, output)
         if source.is_dir() and output.resolve().is_relative_to(source.resolve()):
             raise OptionError(
@@ -156,20 +243,26 @@ def _check_paths(source: Path, destination: Path, options: RestoreOptions) -> No
                 where=output,
                 remedy="Choose an output outside",
             )
-        check_absent(output, overwrite=options.overwrite)
-    if options.preview is not None and destination.resolve().is_relative_to(options.preview.resolve()):
-        raise OptionError(
-            ErrorCode.OPTION,
-            "the preview would replace the output",
-            where=options.preview,
-            remedy="Give it a name of its own",
-        )
+        check_absent(output, overwrite=options.overwrite or (options.resume and output == destination))
+    for name, path in beside.items():
+        others = {"output": destination} | {other: place for other, place in beside.items() if other != name}
+        for other, place in others.items():
+            if place.resolve().is_relative_to(path.resolve()):
+                raise OptionError(
+                    ErrorCode.OPTION,
+                    f"the {name} would replace the {other}",
+                    where=path,
+                    remedy="Give it a name of its own",
+                )
+    if options.report is not None:
+        check_report(options.report, overwrite=options.overwrite)
 
 
 def _restore_dicom(
     source: Path, destination: Path, restorer: Restorer, options: RestoreOptions, progress: ProgressCallback
 ) -> Outcome:
     from datprl_toolkit.medical import DicomOptions, restore_dicom
+    from datprl_toolkit.medical.nifti_restore import restore_dicom_as_nifti
 
     chosen = DicomOptions(
         strength=options.strength,
@@ -177,17 +270,35 @@ def _restore_dicom(
         all_series=options.all_series,
         series=options.series,
         private=options.private,
-        on_error=options.on_error,
+        on_error="skip" if options.on_error == "skip" else "fail",
+        uncertainty=options.uncertainty,
     )
-    return restore_dicom(source, destination, restorer, chosen, progress)
+    walk = restore_dicom_as_nifti if is_nifti_name(destination) else restore_dicom
+    return walk(source, destination, restorer, chosen, progress)
+
+
+def _restore_nifti(
+    source: Path, destination: Path, restorer: Restorer, options: RestoreOptions, progress: ProgressCallback
+) -> Outcome:
+    from datprl_toolkit.medical.nifti_restore import NiftiOptions, restore_nifti
+
+    chosen = NiftiOptions(quantity=options.quantity, strength=options.strength, overwrite=options.overwrite)
+    return restore_nifti(source, destination, restorer, chosen, progress)
 
 
 def _restore_scene(
-    source: Path, destination: Path, restorer: Restorer, options: RestoreOptions, progress: ProgressCallback
+    source: str | Path, destination: Path, restorer: Restorer, options: RestoreOptions, progress: ProgressCallback
 ) -> Outcome:
-    from datprl_toolkit.remote_sensing import SceneOptions, restore_scene
+    from datprl_toolkit.remote_sensing import restore_scene
 
-    chosen = SceneOptions(
+    return restore_scene(source, destination, restorer, scene_options(options), progress)
+
+
+def scene_options(options: RestoreOptions) -> SceneOptions:
+    """Return those of the options that concern scenes."""
+    from datprl_toolkit.remote_sensing import SceneOptions
+
+    return SceneOptions(
         strength=options.strength,
         overwrite=options.overwrite,
         bands=options.bands,
@@ -197,8 +308,13 @@ def _restore_scene(
         tile=options.tile,
         halo=options.halo,
         nodata=options.nodata,
+        context=options.context,
+        resume=options.resume,
+        on_error="fail" if options.on_error == "skip" else options.on_error,
+        zarr_profile=options.zarr_profile,
+        cluster=options.cluster,
+        stac=options.stac,
     )
-    return restore_scene(source, destination, restorer, chosen, progress)
 
 
 def _restore_images(
@@ -219,7 +335,19 @@ def _restore_images(
 
 _RUNNERS: dict[Kind, Callable[[Path, Path, Restorer, RestoreOptions, ProgressCallback], Outcome]] = {
     "dicom": _restore_dicom,
+    "nifti": _restore_nifti,
     "raster": _restore_scene,
     "images": _restore_images,
 }
-_DESCRIPTIONS: dict[Kind, str] = {"dicom": "DICOM", "raster": "a raster scene", "images": "pictures"}
+_ON_ERROR: dict[Kind, tuple[str, ...]] = {
+    "dicom": ("fail", "skip"),
+    "nifti": ("fail",),
+    "raster": ("fail", "nodata", "passthrough"),
+    "images": ("fail", "skip"),
+}
+_DESCRIPTIONS: dict[Kind, str] = {
+    "dicom": "DICOM",
+    "nifti": "NIfTI",
+    "raster": "a raster scene",
+    "images": "pictures",
+}

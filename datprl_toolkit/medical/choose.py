@@ -102,13 +102,17 @@ def scan_warnings(scan: Scan, chosen: list[Series], options: DicomOptions) -> li
 
 def check_task(series: Series, card: WeightsCard) -> None:
     """Raise ``E_WEIGHTS_TASK`` unless the weights were trained for the modality of a series."""
-    modality = series.volume.modality
+    check_modality(series.volume.modality, series.label, card)
+
+
+def check_modality(modality: str, where: object, card: WeightsCard) -> None:
+    """Raise ``E_WEIGHTS_TASK`` unless the weights were trained for "CT", "MR" or "PT"; `where` says for what."""
     if matching_tasks(card, modality):
         return
     known = ", ".join(task.name for task in card.tasks)
     raise WeightsError(
         ErrorCode.WEIGHTS_TASK,
         f"the weights '{card.name}' were not trained for {modality} images, only for {known or 'no named task'}",
-        where=series.label,
+        where=where,
         remedy=f"Choose weights with a task that begins with '{MODALITY_TASKS[modality]}_'",
     )

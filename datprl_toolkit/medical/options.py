@@ -11,6 +11,7 @@ from datprl_toolkit.medical.private_tags import PrivatePolicy
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+    from pathlib import Path
 
 ErrorPolicy = Literal["fail", "skip"]
 
@@ -33,6 +34,8 @@ class DicomOptions:
         Private attributes to carry over: "keep" all, "quant" those that SUV and scaling need, or "drop" all.
     on_error
         "fail" stops at the first broken file; "skip" leaves it out with a warning.
+    uncertainty
+        A folder for maps of uncertainty as DICOM Parametric Maps; None for none.
 
     Raises
     ------
@@ -46,6 +49,7 @@ class DicomOptions:
     series: str | None = None
     private: PrivatePolicy = "quant"
     on_error: ErrorPolicy = "fail"
+    uncertainty: Path | None = None
 
     def __post_init__(self) -> None:
         check_strength(self.strength)

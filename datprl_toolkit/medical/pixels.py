@@ -144,7 +144,7 @@ def decode(dataset: FileDataset, where: Path, pixel_format: PixelFormat, frame: 
     syntax = header.transfer_syntax(dataset)
     if not header.value(dataset, "PixelData"):
         raise no_pixels(where)
-    _check_decoder(syntax, where)
+    check_decoder(syntax, where)
     try:
         with header.tolerant_pydicom():
             array = pixel_array(dataset, index=frame, raw=True)
@@ -165,7 +165,7 @@ def no_pixels(where: Path) -> InputError:
     return InputError(ErrorCode.TRUNCATED, what, where=where, remedy="Copy or export the file again")
 
 
-def _check_decoder(syntax: UID, where: Path) -> None:
+def check_decoder(syntax: UID, where: Path) -> None:
     """Raise unless an installed decoder knows the transfer syntax."""
     try:
         with header.tolerant_pydicom():

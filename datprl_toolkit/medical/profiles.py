@@ -12,7 +12,7 @@ from datprl_toolkit.medical.quantity import suv_factor
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from datprl_toolkit.medical.survey import Survey
+    from datprl_toolkit.medical.survey import Survey, ValueCount
     from datprl_toolkit.medical.volume import Volume
 
 CT_SOFT_TISSUE = IntensityProfile("ct-soft-tissue", -160.0, 240.0, "HU", taper_low=20.0, taper_high=20.0)
@@ -45,7 +45,7 @@ def choose_profile(found: Survey, earliest: datetime | None = None) -> tuple[Int
         return CT_SOFT_TISSUE, ()
     if volume.modality == "PT":
         return _pet_profile(found, earliest)
-    return _percentile_profile("mr-percentile", found, found.values.percentile(0.0), None), ()
+    return mr_profile(found.values, volume.unit, volume.slices[0].path.parent), ()
 
 
 def _pet_profile(found: Survey, earliest: datetime | None) -> tuple[IntensityProfile, tuple[str, ...]]:
@@ -56,10 +56,31 @@ def _pet_profile(found: Survey, earliest: datetime | None) -> tuple[IntensityPro
             f"W_NO_SUV: {error.what}; the intensity window ends at the 99.9th percentile of the volume instead of "
             f"SUV {PET_HIGHEST_SUV:g}"
         )
-        return _percentile_profile("pet-percentile", found, 0.0, 0.0), (warning,)
-    high = PET_HIGHEST_SUV / factor
-    profile = IntensityProfile("pet-suv", 0.0, high, found.volume.unit, taper_high=TAPER_SHARE * high, minimum=0.0)
-    return profile, ()
+        where = found.volume.slices[0].path.parent
+        return pet_percentile_profile(found.values, found.volume.unit, where), (warning,)
+    return pet_profile(factor, found.volume.unit), ()
+
+
+def pet_profile(suv_factor: float, unit: str) -> IntensityProfile:
+    """Return SUV 0 to 20, expressed in the unit of the values that `suv_factor` turns into SUV."""
+    high = PET_HIGHEST_SUV / suv_factor
+    return IntensityProfile("pet-suv", 0.0, high, unit, taper_high=TAPER_SHARE * high, minimum=0.0)
+
+
+def pet_percentile_profile(values: ValueCount, unit: str, where: object) -> IntensityProfile:
+    """Return 0 to the 99.9th percentile of a PET volume whose SUV factor is not known."""
+    return _percentile_profile("pet-percentile", values, unit, 0.0, 0.0, where)
+
+
+def mr_profile(values: ValueCount, unit: str, where: object) -> IntensityProfile:
+    """Return the minimum to the 99.9th percentile of an MR volume.
+
+    Raises
+    ------
+    InputError
+        ``E_QUANTITY`` if all values are equal; `where` says which.
+    """
+    return _percentile_profile("mr-percentile", values, unit, values.percentile(0.0), None, where)
 
 
 def volume_suv_factor(volume: Volume, earliest: datetime | None = None) -> float:
@@ -73,15 +94,17 @@ def volume_suv_factor(volume: Volume, earliest: datetime | None = None) -> float
     return suv_factor(header.read_dataset(volume.slices[0].path, pixels=False), earliest)
 
 
-def _percentile_profile(name: str, found: Survey, low: float, minimum: float | None) -> IntensityProfile:
-    high = found.values.percentile(UPPER_PERCENTILE)
+def _percentile_profile(
+    name: str, values: ValueCount, unit: str, low: float, minimum: float | None, where: object
+) -> IntensityProfile:
+    high = values.percentile(UPPER_PERCENTILE)
     if not low < high:
         # A volume of few bright points, or nearly empty: its brightest value still gives a window.
-        high = found.values.percentile(100.0)
+        high = values.percentile(100.0)
     if not low < high:
         raise InputError(
             ErrorCode.QUANTITY,
             f"all values of the series are equal to or below {low:g}, so there is no contrast to restore",
-            where=found.volume.slices[0].path.parent,
+            where=where,
         )
-    return IntensityProfile(name, low, high, found.volume.unit, taper_high=TAPER_SHARE * (high - low), minimum=minimum)
+    return IntensityProfile(name, low, high, unit, taper_high=TAPER_SHARE * (high - low), minimum=minimum)

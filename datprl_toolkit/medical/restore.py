@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from datprl_toolkit.medical.choose import check_task, choose_series, scan_warnin
 from datprl_toolkit.medical.derive import DerivedSeries, free_series_number
 from datprl_toolkit.medical.grouping import group_series
 from datprl_toolkit.medical.multiframe_writing import MultiframeWriter
+from datprl_toolkit.medical.opening import series_of
 from datprl_toolkit.medical.options import DicomOptions
 from datprl_toolkit.medical.profiles import choose_profile
 from datprl_toolkit.medical.provenance import Provenance
@@ -23,8 +25,10 @@ from datprl_toolkit.medical.reading import scan
 from datprl_toolkit.medical.survey import survey
 from datprl_toolkit.medical.write import SeriesWriter
 from datprl_toolkit.restoring import Comparison, Outcome, Progress, ProgressCallback, silent
+from datprl_toolkit.restoring.stack import StackRestorer, batch_length
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     import numpy.typing as npt
@@ -33,11 +37,8 @@ if TYPE_CHECKING:
     from datprl_toolkit.medical.grouping import Series
     from datprl_toolkit.medical.survey import Survey
     from datprl_toolkit.medical.volume import Volume
-    from datprl_toolkit.restoring import Context, Restorer
+    from datprl_toolkit.restoring import Restorer
 
-CONTEXT_SLICES = 8
-BATCH_PIXELS = 8 * 512 * 512
-LARGEST_BATCH = 32
 DEFAULT_OPTIONS = DicomOptions()
 
 
@@ -77,9 +78,9 @@ def restore_dicom(
     found = scan(source)
     chosen = choose_series(group_series(found.instances), found, options, source)
     warnings = scan_warnings(found, chosen, options)
-    job = _Job(restorer, options, datetime.now(), set(found.series_numbers), progress)
     done: list[_Restored] = []
-    with staged_folder(destination, overwrite=options.overwrite) as folder:
+    with _staged(destination, options) as (folder, maps):
+        job = _Job(restorer, options, datetime.now(), set(found.series_numbers), progress, maps)
         for series in chosen:
             place = folder / _folder_name(series) if options.all_series else folder
             restored = _restore_or_skip(series, place, job, warnings)
@@ -88,6 +89,41 @@ def restore_dicom(
         if not done:
             raise InputError(ErrorCode.EMPTY, f"no series was left to restore; {warnings[-1]}", where=source)
     return _outcome(destination, done, warnings)
+
+
+def restore_volume(
+    volume: Volume,
+    destination: Path,
+    restorer: Restorer,
+    options: DicomOptions = DEFAULT_OPTIONS,
+    progress: ProgressCallback = silent,
+) -> Outcome:
+    """Restore one volume that was read before, as :func:`restore_dicom` does with what it finds under a path.
+
+    Raises
+    ------
+    DatprlError
+        As :func:`restore_dicom`.
+    """
+    check_absent(destination, overwrite=options.overwrite)
+    for path in {image.path for image in volume.slices}:
+        check_apart(path, destination)
+    taken = set() if volume.series_number is None else {volume.series_number}
+    with _staged(destination, options) as (folder, maps):
+        job = _Job(restorer, options, datetime.now(), taken, progress, maps)
+        restored = _restore_series(series_of(volume), folder, job)
+    return _outcome(destination, [restored], [])
+
+
+@contextmanager
+def _staged(destination: Path, options: DicomOptions) -> Iterator[tuple[Path, Path | None]]:
+    """Give temporary folders for the series and, if they are wanted, for the maps of uncertainty."""
+    with ExitStack() as stack:
+        folder = stack.enter_context(staged_folder(destination, overwrite=options.overwrite))
+        maps = options.uncertainty
+        if maps is not None:
+            maps = stack.enter_context(staged_folder(maps, overwrite=options.overwrite))
+        yield folder, maps
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +135,7 @@ class _Job:
     created: datetime
     taken: set[int]
     progress: ProgressCallback
+    maps: Path | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +172,8 @@ def _restore_or_skip(series: Series, folder: Path, job: _Job, warnings: list[str
         ):
             raise
         shutil.rmtree(folder, ignore_errors=True)
+        if job.maps is not None:
+            shutil.rmtree(job.maps / folder.name, ignore_errors=True)
         warnings.append(f"W_SKIPPED_SERIES: {series.label}: {error}")
         return None
 
@@ -154,9 +193,21 @@ def _restore_series(series: Series, folder: Path, job: _Job) -> _Restored:
     open_writer = MultiframeWriter if found.volume.enhanced else SeriesWriter
     writer = open_writer(found.volume, derived, folder)
     comparisons = _restore_slices(found, profile, writer, job)
+    if job.maps is not None:
+        _write_maps(found, profile, provenance, job, job.maps / folder.name if job.options.all_series else job.maps)
     if writer.overlays_dropped:
         notes = (*notes, "W_OVERLAY: overlays inside the unused bits of the pixels were not carried over")
     return _Restored(len(found.volume.slices), (*series.warnings, *found.warnings, *notes), comparisons)
+
+
+def _write_maps(found: Survey, profile: IntensityProfile, provenance: Provenance, job: _Job, folder: Path) -> None:
+    """Write the maps of uncertainty of one series, as a series of their own."""
+    from datprl_toolkit.medical.uncertainty import write_uncertainty
+
+    number = free_series_number(found.volume.series_number, job.taken)
+    job.taken.add(number)
+    folder.mkdir(exist_ok=True)
+    write_uncertainty(found.volume, profile, job.restorer, provenance, number, folder, job.progress)
 
 
 def _restore_slices(
@@ -167,13 +218,21 @@ def _restore_slices(
     total = len(volume.slices)
     shown = _slices_to_show(found)
     kept: dict[int, Comparison] = {}
-    context = None if job.options.strength == 0 else _volume_context(volume, profile, job)
-    size = max(1, min(LARGEST_BATCH, BATCH_PIXELS // (volume.shape[1] * volume.shape[2])))
+    stack = StackRestorer.of_volume(
+        lambda index: volume.slices[index].read(),
+        total,
+        job.restorer,
+        profile,
+        strength=job.options.strength,
+        inverted=volume.inverted,
+        progress=job.progress,
+    )
+    size = batch_length(*volume.shape[1:])
     for start in range(0, total, size):
         indices = range(start, min(start + size, total))
         stored = [volume.slices[index].read_stored() for index in indices]
         original = np.stack([volume.slices[i].rescale.to_physical(s) for i, s in zip(indices, stored, strict=True)])
-        restored = _restore_values(original, volume, profile, job, context)
+        restored = stack.restore(original)
         for place, index in enumerate(indices):
             padding = volume.slices[index].pixel_format.padding_mask(stored[place])
             result = np.where(padding, original[place], restored[place])
@@ -183,41 +242,6 @@ def _restore_slices(
             job.progress(Progress("restoring", index + 1, total, "slices"))
     writer.finish()
     return tuple(kept[index] for index in shown)
-
-
-def _volume_context(volume: Volume, profile: IntensityProfile, job: _Job) -> Context:
-    """Return one context for all slices, from a sample spread over the volume, so that slices do not flicker."""
-    sample = volume.sample(CONTEXT_SLICES)
-    job.progress(Progress("sampling context", 0, len(sample), "slices"))
-    images = np.stack([_network_input(profile.to_unit(image.read()), volume) for image in sample])
-    context = job.restorer.context(images[:, None])
-    job.progress(Progress("sampling context", len(sample), len(sample), "slices"))
-    return context
-
-
-def _restore_values(
-    original: npt.NDArray[np.float64],
-    volume: Volume,
-    profile: IntensityProfile,
-    job: _Job,
-    context: Context | None,
-) -> npt.NDArray[np.float64]:
-    """Return restored physical values of a batch, (N, rows, columns)."""
-    if context is None:
-        return original
-    before = profile.to_unit(original)
-    output = job.restorer.restore_batch(_network_input(before, volume)[:, None], context)[:, 0]
-    return profile.apply(original, before, _network_input(output, volume), strength=job.options.strength)
-
-
-def _network_input(unit_values: npt.NDArray[np.float32], volume: Volume) -> npt.NDArray[np.float32]:
-    """Turn MONOCHROME1 values round for the network, and back; its own inverse.
-
-    Only where the values have no unit: Hounsfield units and activity mean the same however they are shown.
-    """
-    if volume.slices[0].pixel_format.inverted and volume.unit == "1":
-        return np.float32(1.0) - unit_values
-    return unit_values
 
 
 def _slices_to_show(found: Survey) -> dict[int, str]:

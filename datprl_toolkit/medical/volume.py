@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from datprl_toolkit.medical import header, pixels
+from datprl_toolkit.restoring.stack import spread
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,9 +69,9 @@ class Slice:
         return self.rescale.to_physical(self.read_stored())
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=2)
 def _read_multiframe(path: Path, changed: int) -> FileDataset:
-    """Keep the enhanced image that is being read open, since each of its frames needs the whole file."""
+    """Keep enhanced images that are being read, since each frame needs the whole file: two, to compare them."""
     return header.read_dataset(path, pixels=True)
 
 
@@ -108,8 +109,14 @@ class Volume:
         """Whether all slices are frames of one enhanced image."""
         return self.slices[0].frame is not None
 
+    @property
+    def inverted(self) -> bool:
+        """Whether the network is given the inverted image (MONOCHROME1).
+
+        Only where the values have no unit: Hounsfield units and activity mean the same however they are shown.
+        """
+        return self.slices[0].pixel_format.inverted and self.unit == "1"
+
     def sample(self, count: int) -> tuple[Slice, ...]:
         """Return at most `count` slices spread evenly over the volume: the middle of each of `count` equal parts."""
-        total = len(self.slices)
-        number = min(count, total)
-        return tuple(self.slices[(2 * index + 1) * total // (2 * number)] for index in range(number))
+        return tuple(self.slices[index] for index in spread(len(self.slices), count))

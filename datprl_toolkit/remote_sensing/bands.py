@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from datprl_toolkit.errors import ErrorCode, InputError, OptionError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from datprl_toolkit.remote_sensing.scene import Scene
 
 COLOURS = ("red", "green", "blue")
@@ -40,16 +42,26 @@ class BandChoice:
     warning: str | None = None
 
 
-def choose_bands(scene: Scene, asked: tuple[int, ...] | None = None) -> BandChoice:
+def colours_by_name(descriptions: Sequence[str]) -> dict[str, int] | None:
+    """Return the place of red, green and blue among descriptions of bands; None unless each is named once."""
+    found = {
+        colour: [place for place, text in enumerate(descriptions) if _NAMES[colour].search(text)] for colour in COLOURS
+    }
+    places = _unique(found)
+    return None if places is None else dict(zip(COLOURS, places, strict=True))
+
+
+def choose_bands(scene: Scene, asked: tuple[int | str, ...] | None = None) -> BandChoice:
     """Choose the bands to restore.
 
-    In this order: those that were asked for; those whose colour interpretation is red, green, blue; those whose
-    description names a colour or a Sentinel-2 band; a single band; the first three, with a warning.
+    In this order: those that were asked for, by number, description or colour interpretation; those whose colour
+    interpretation is red, green, blue; those whose description names a colour or a Sentinel-2 band; a single band;
+    the first three, with a warning.
 
     Raises
     ------
     OptionError
-        ``E_OPTION`` if a band was asked for that the scene lacks or that is its alpha.
+        ``E_OPTION`` if a band was asked for that the scene lacks or that is its alpha, or by a name that several have.
     InputError
         ``E_UNSUPPORTED`` if there is no band but alpha.
     """
@@ -69,9 +81,29 @@ def choose_bands(scene: Scene, asked: tuple[int, ...] | None = None) -> BandChoi
     return _guessed(tuple(numbers))
 
 
-def _asked(scene: Scene, asked: tuple[int, ...]) -> BandChoice:
+def _asked(scene: Scene, asked: tuple[int | str, ...]) -> BandChoice:
+    return BandChoice(band_numbers(scene, asked), "as asked")
+
+
+def band_numbers(scene: Scene, asked: tuple[int | str, ...]) -> tuple[int, ...]:
+    """Return the numbers of image bands that were asked for by number or by name.
+
+    Raises
+    ------
+    OptionError
+        ``E_OPTION`` for a band that the scene lacks, that is its alpha, or that was asked for twice, and for a name
+        that several have.
+    """
     possible = {band.number for band in scene.image_bands}
-    for number in asked:
+    numbers = tuple(entry if isinstance(entry, int) else _number_of(scene, entry) for entry in asked)
+    if len(set(numbers)) < len(numbers):
+        raise OptionError(
+            ErrorCode.OPTION,
+            f"{', '.join(map(str, asked))} are not different bands",
+            where=scene.path,
+            remedy="Name each band once",
+        )
+    for number in numbers:
         if number not in possible:
             raise OptionError(
                 ErrorCode.OPTION,
@@ -79,7 +111,30 @@ def _asked(scene: Scene, asked: tuple[int, ...]) -> BandChoice:
                 where=scene.path,
                 remedy=f"The scene has the bands {', '.join(map(str, sorted(possible)))}",
             )
-    return BandChoice(asked, "as asked")
+    return numbers
+
+
+def _number_of(scene: Scene, name: str) -> int:
+    """Return the number of the band of a name: its whole description, or its colour, or a word of its description."""
+    wanted = name.casefold()
+    word = re.compile(rf"(?:^|[\W_]){re.escape(wanted)}(?:$|[\W_])")
+    bands = scene.image_bands
+    for found in (
+        [band for band in bands if band.description.casefold() == wanted],
+        [band for band in bands if band.colour == wanted],
+        [band for band in bands if word.search(band.description.casefold())],
+    ):
+        if len(found) == 1:
+            return found[0].number
+        if found:
+            break
+    known = ", ".join(f"{band.number} {band.description or band.colour}".rstrip() for band in bands)
+    raise OptionError(
+        ErrorCode.OPTION,
+        f"{'several bands have' if found else 'no band has'} the name '{name}'",
+        where=scene.path,
+        remedy=f"The scene has the bands {known}; ask by number",
+    )
 
 
 def _guessed(numbers: tuple[int, ...]) -> BandChoice:

@@ -68,13 +68,27 @@ class Grid:
             rpcs=None if self.rpcs is None else _enlarged_rpcs(self.rpcs, factor),
         )
 
+    def reduced(self, factor: int) -> Grid:
+        """Return the grid whose pixels are `factor` times larger, from the same corner.
 
-def _enlarged_transform(transform: Affine, factor: int) -> Affine:
+        Where `factor` does not divide the size, the last row and column reach beyond the ground of this grid.
+        """
+        return replace(
+            self,
+            height=-(-self.height // factor),
+            width=-(-self.width // factor),
+            transform=None if self.transform is None else _enlarged_transform(self.transform, 1 / factor),
+            control_points=tuple(_enlarged_point(point, 1 / factor) for point in self.control_points),
+            rpcs=None if self.rpcs is None else _enlarged_rpcs(self.rpcs, 1 / factor),
+        )
+
+
+def _enlarged_transform(transform: Affine, factor: float) -> Affine:
     a, b, c, d, e, f = transform[:6]
     return Affine(a / factor, b / factor, c, d / factor, e / factor, f)
 
 
-def _enlarged_point(point: GroundControlPoint, factor: int) -> GroundControlPoint:
+def _enlarged_point(point: GroundControlPoint, factor: float) -> GroundControlPoint:
     return GroundControlPoint(
         row=point.row * factor,
         col=point.col * factor,
@@ -86,7 +100,7 @@ def _enlarged_point(point: GroundControlPoint, factor: int) -> GroundControlPoin
     )
 
 
-def _enlarged_rpcs(rpcs: RPC, factor: int) -> RPC:
+def _enlarged_rpcs(rpcs: RPC, factor: float) -> RPC:
     values = rpcs.to_dict()
     for axis in ("line", "samp"):
         values[f"{axis}_off"] = (values[f"{axis}_off"] + 0.5) * factor - 0.5

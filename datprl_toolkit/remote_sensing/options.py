@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 from datprl_toolkit.errors import ErrorCode, OptionError
 
 OtherBands = Literal["copy", "drop"]
+ContextMode = Literal["scene", "local", "tile"]
+OnError = Literal["fail", "nodata", "passthrough"]
+ZarrProfile = Literal["default", "qgis", "legacy"]
 LARGEST_SCALE = 4
+_CLUSTER = re.compile(r"local:[1-9][0-9]{0,2}|[a-z]+://\S+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +27,7 @@ class SceneOptions:
     overwrite
         Whether an existing output may be replaced.
     bands
-        Numbers of the bands to restore, counted from 1: three as red, green, blue, or one. None to find them.
+        The bands to restore, three as red, green, blue, or one: numbers, counted from 1, or names. None to find them.
     other_bands
         "copy" keeps the other bands as they are, on the same grid; "drop" leaves them out.
     scaling
@@ -34,6 +39,24 @@ class SceneOptions:
         Size of the tiles that the network sees, and how far each looks beyond its edge, in pixels of the output.
     nodata
         Replaces the scene's own nodata value.
+    resume
+        Go on with what an earlier run of the same job left unfinished; begin where there is nothing.
+    on_error
+        What a block of the scene that cannot be read does, after three retries: "fail" ends the job; with "nodata"
+        it becomes no data and what surrounds it is restored; with "passthrough" it becomes no data and the tiles
+        that would have looked at it are copied as they are.
+    zarr_profile
+        Which readers a Zarr store is for: "default" is sharded Zarr 3, "qgis" Zarr 3 without shards (GDAL from 3.12
+        on), "legacy" Zarr 2 (older GDAL).
+    cluster
+        Where the shards are done: None in threads of this process, "local:N" in N processes of this machine, or the
+        address of a Dask scheduler such as "tcp://host:8786", whose workers must see the same files.
+    context
+        From what the prompt and the global statistics of the network are computed: from a sample of the whole
+        "scene", once for all tiles, so that they fit without a seam; "local", for each tile from the 256 pixels
+        around it too; or each "tile" alone, as networks with global attention are mostly run.
+    stac
+        Whether a STAC item is written beside the output, under its name with the ending .json.
 
     Raises
     ------
@@ -43,13 +66,19 @@ class SceneOptions:
 
     strength: float = 1.0
     overwrite: bool = False
-    bands: tuple[int, ...] | None = None
+    bands: tuple[int | str, ...] | None = None
     other_bands: OtherBands = "copy"
     scaling: str | None = None
     scale: int = 1
     tile: int = 512
     halo: int = 64
     nodata: float | None = None
+    resume: bool = False
+    on_error: OnError = "fail"
+    zarr_profile: ZarrProfile = "default"
+    cluster: str | None = None
+    context: ContextMode = "scene"
+    stac: bool = False
 
     def __post_init__(self) -> None:
         _check(0.0 <= self.strength <= 1.0, "strength", self.strength, "a share from 0 to 1")
@@ -58,6 +87,15 @@ class SceneOptions:
         )
         _check(self.bands is None or len(set(self.bands)) == len(self.bands), "bands", self.bands, "different bands")
         _check(self.other_bands in get_args(OtherBands), "other_bands", self.other_bands, "copy or drop")
+        _check(self.context in get_args(ContextMode), "context", self.context, "scene, local or tile")
+        _check(self.on_error in get_args(OnError), "on_error", self.on_error, "fail, nodata or passthrough")
+        _check(self.zarr_profile in get_args(ZarrProfile), "zarr_profile", self.zarr_profile, "default, qgis or legacy")
+        _check(
+            self.cluster is None or _CLUSTER.fullmatch(self.cluster) is not None,
+            "cluster",
+            self.cluster,
+            "local:2, or the address of a scheduler such as tcp://host:8786",
+        )
         _check(self.scale in range(1, LARGEST_SCALE + 1), "scale", self.scale, "1, 2, 3 or 4")
         _check(self.tile >= 1, "tile", self.tile, "at least 1 pixel")
         _check(self.halo >= 0, "halo", self.halo, "0 pixels or more")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from datprl_toolkit.intensity.profile import IntensityProfile
-    from datprl_toolkit.remote_sensing.options import SceneOptions
+    from datprl_toolkit.remote_sensing.options import ContextMode, SceneOptions
     from datprl_toolkit.remote_sensing.scene import Band, Scene, Tags
     from datprl_toolkit.restoring.tiling import Window
 
@@ -47,6 +47,10 @@ class Plan:
         Share of the network's change that is applied.
     tile, halo
         In pixels of the target; multiples of the network's grid.
+    context
+        From what the context of a tile is computed; see :class:`SceneOptions`.
+    overlap
+        How far beyond its edge a tile is restored, which is no more than `halo`: how far it is read.
     portion
         Side of what is handed to the restorer at once, in pixels of the target: one tile where the processor is
         busy with that, more where a device runs several tiles as a batch.
@@ -63,6 +67,8 @@ class Plan:
     tile: int
     halo: int
     portion: int
+    context: ContextMode = "scene"
+    overlap: int = 0
 
     @property
     def copied(self) -> tuple[int, ...]:

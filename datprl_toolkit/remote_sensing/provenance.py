@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from datprl_toolkit.remote_sensing.scene import Tags
 
 PREFIX = "DATPRL_"
+JOB = f"{PREFIX}JOB"
+"""The item that holds the fingerprint of the job, in a few digits."""
 
 
 def provenance_tags(plan: Plan, model: str, weights_sha256: str) -> Tags:
@@ -33,6 +35,6 @@ def provenance_tags(plan: Plan, model: str, weights_sha256: str) -> Tags:
         f"{PREFIX}STRENGTH": f"{plan.strength:g}",
         f"{PREFIX}SCALE": str(plan.factor),
         f"{PREFIX}TILE": str(plan.tile),
-        f"{PREFIX}HALO": str(plan.halo),
-        f"{PREFIX}CONTEXT": "scene",
+        f"{PREFIX}HALO": str(plan.overlap),
+        f"{PREFIX}CONTEXT": plan.context,
     }

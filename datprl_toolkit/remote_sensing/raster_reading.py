@@ -7,6 +7,7 @@ import math
 import threading
 import warnings
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -19,6 +20,7 @@ from datprl_toolkit.errors import ErrorCode, InputError
 from datprl_toolkit.remote_sensing.formats import has_raster_content
 from datprl_toolkit.remote_sensing.grid import Grid
 from datprl_toolkit.remote_sensing.reading import Pixels
+from datprl_toolkit.remote_sensing.reading_composed import compose
 from datprl_toolkit.remote_sensing.scene import Band, Scene, Tags
 from datprl_toolkit.remote_sensing.storage import as_stored
 from datprl_toolkit.remote_sensing.validity import valid_elements
@@ -26,11 +28,11 @@ from datprl_toolkit.remote_sensing.windows import as_rasterio, describe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
     from types import TracebackType
 
     import numpy.typing as npt
 
+    from datprl_toolkit.remote_sensing.reading_sources import SceneSource
     from datprl_toolkit.restoring.tiling import Window
 
 # GDAL's messages reach people through our errors; without a handler Python would also print each to stderr.
@@ -51,18 +53,33 @@ def quiet_opening() -> Iterator[None]:
         yield
 
 
-def open_raster(path: Path) -> Any:  # rasterio has no types
+def open_raster(path: Path, dataset: str = "") -> Any:  # rasterio has no types
     """Open a file for reading.
+
+    Parameters
+    ----------
+    path
+        The file, as messages name it.
+    dataset
+        What GDAL opens, if it is not that file.
 
     Raises
     ------
     InputError
-        ``E_CORRUPT`` if the file begins like a raster but cannot be opened, else ``E_UNKNOWN_FORMAT``.
+        ``E_CORRUPT`` if the file begins like a raster but cannot be opened, ``E_MISSING`` if a remote one cannot,
+        else ``E_UNKNOWN_FORMAT``.
     """
     try:
-        with quiet_opening():
-            return rasterio.open(path.absolute())
+        with quiet_opening(), patient_environment(dataset):
+            return rasterio.open(dataset or path.absolute())
     except RasterioError as error:
+        if dataset.startswith("/vsi"):
+            raise InputError(
+                ErrorCode.MISSING,
+                f"the remote file cannot be opened: {_shortened(error)}",
+                where=path,
+                remedy="Check the address, the network and, for a bucket, the credentials that GDAL reads",
+            ) from error
         if has_raster_content(path):
             raise InputError(
                 ErrorCode.CORRUPT,
@@ -78,9 +95,39 @@ def open_raster(path: Path) -> Any:  # rasterio has no types
         ) from error
 
 
-def describe_raster(path: Path, *, nodata_given: bool = False) -> Scene:
-    """Describe a raster that GDAL reads; see :meth:`Scene.open`."""
-    with open_raster(path) as dataset:
+@contextmanager
+def patient_environment(dataset: str) -> Iterator[None]:
+    """Let GDAL try again where a remote file is read; for local ones nothing changes.
+
+    Folders are not listed, which takes long in a bucket, but masks and overviews beside a file are still found.
+    """
+    if "/vsi" not in dataset:
+        yield
+        return
+    with rasterio.Env(
+        GDAL_HTTP_MAX_RETRY=3, GDAL_HTTP_RETRY_DELAY=1, GDAL_DISABLE_READDIR_ON_OPEN="TRUE", VSI_CACHE=True
+    ):
+        yield
+
+
+def _shortened(error: Exception) -> str:
+    """Return what GDAL says, without its own names of addresses."""
+    return " ".join(str(error).replace("/vsicurl/", "").split())
+
+
+def describe_dataset(source: SceneSource, *, nodata_given: bool = False) -> Scene:
+    """Describe a remote raster, or several files as one; see :meth:`Scene.open`."""
+    name = Path(source.name)
+    if len(source.files) == 1:
+        dataset = source.files[0]
+    else:
+        dataset = compose(source.files, lambda file: open_raster(Path(file), file if file.startswith("/vsi") else ""))
+    return describe_raster(name, nodata_given=nodata_given, name=dataset, files=source.originals)
+
+
+def describe_raster(path: Path, *, nodata_given: bool = False, name: str = "", files: tuple[Path, ...] = ()) -> Scene:
+    """Describe a raster that GDAL reads, by its path or by what else GDAL calls it; see :meth:`Scene.open`."""
+    with open_raster(path, name) as dataset:
         _check_supported(dataset, path, nodata_given=nodata_given)
         bands = tuple(_describe_band(dataset, number) for number in dataset.indexes)
         flags = {flag for band in bands if band.colour != "alpha" for flag in _mask_flags(dataset, band)}
@@ -103,6 +150,8 @@ def describe_raster(path: Path, *, nodata_given: bool = False) -> Scene:
             nodata=_nodata(dataset),
             has_mask=MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags,
             tags=_tags(dataset),
+            dataset=name,
+            files=files,
         )
 
 
@@ -186,14 +235,14 @@ class RasterReader:
     def read(self, numbers: Sequence[int], window: Window) -> Pixels:
         """Read bands in a window; see :class:`SceneReader`."""
         scene = self._scene
-        with _read_errors(scene.path, window):
+        with _read_errors(scene.path, window), patient_environment(scene.dataset):
             values = self._dataset().read(list(numbers), window=as_rasterio(window))
             mask = self._pixel_mask(window)
         return Pixels(values, valid_elements(values, scene.nodata, mask=mask))
 
     def read_mask(self, window: Window) -> npt.NDArray[np.uint8]:
         """Read the raster's own mask; see :class:`SceneReader`."""
-        with _read_errors(self._scene.path, window):
+        with _read_errors(self._scene.path, window), patient_environment(self._scene.dataset):
             return self._own_mask(window)
 
     def close(self) -> None:
@@ -219,7 +268,7 @@ class RasterReader:
     def _dataset(self) -> Any:
         dataset = getattr(self._local, "dataset", None)
         if dataset is None or dataset.closed:
-            dataset = open_raster(self._scene.path)
+            dataset = open_raster(self._scene.path, self._scene.dataset)
             self._local.dataset = dataset
             with self._lock:
                 self._opened.append(dataset)

@@ -35,7 +35,7 @@ class Pixels:
         return Pixels(self.values[:, rows, columns], self.valid[:, rows, columns])
 
 
-class SceneReader(Protocol):
+class WindowReader(Protocol):
     """Reads windows of one scene; may be shared by threads."""
 
     def read(self, numbers: Sequence[int], window: Window) -> Pixels:
@@ -47,6 +47,10 @@ class SceneReader(Protocol):
             ``E_CORRUPT`` if a part of the window cannot be decoded.
         """
         ...
+
+
+class SceneReader(WindowReader, Protocol):
+    """Reads windows of one scene from files, which it holds open; may be shared by threads."""
 
     def read_mask(self, window: Window) -> npt.NDArray[np.uint8]:
         """Read the raster's own mask, (H, W), 0 where invalid; only for a scene whose `has_mask` is true."""

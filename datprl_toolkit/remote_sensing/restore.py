@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,21 +12,24 @@ from datprl_toolkit.errors import ErrorCode, OptionError
 from datprl_toolkit.files import check_absent, check_apart
 from datprl_toolkit.remote_sensing.bands import BandChoice, choose_bands
 from datprl_toolkit.remote_sensing.context import CONTEXT_SIZE, context_images
+from datprl_toolkit.remote_sensing.context_modes import LOCAL_REACH
 from datprl_toolkit.remote_sensing.options import SceneOptions
 from datprl_toolkit.remote_sensing.plan import LARGEST_SHARD, Plan, plan_target
 from datprl_toolkit.remote_sensing.preview import compare
-from datprl_toolkit.remote_sensing.provenance import provenance_tags
+from datprl_toolkit.remote_sensing.reading_sources import locate
+from datprl_toolkit.remote_sensing.run import Run, workplace
 from datprl_toolkit.remote_sensing.sampling import SceneSample, sample_scene
 from datprl_toolkit.remote_sensing.scaling import describe_scaling, scene_profile
 from datprl_toolkit.remote_sensing.scene import Scene
-from datprl_toolkit.remote_sensing.shards import ShardJob
+from datprl_toolkit.remote_sensing.stac import item_path, write_item
+from datprl_toolkit.remote_sensing.staging import check_unfinished
 from datprl_toolkit.remote_sensing.storage import as_stored
+from datprl_toolkit.remote_sensing.unreadable import PatientReader, native_block
 from datprl_toolkit.restoring import Outcome, Progress, ProgressCallback, Restorer, silent
 from datprl_toolkit.restoring.tiling import round_up
 
 if TYPE_CHECKING:
     from datprl_toolkit.remote_sensing.reading import SceneReader
-    from datprl_toolkit.remote_sensing.writing import SceneWriter
     from datprl_toolkit.restoring import Context
 
 CACHE_BYTES = 256 * 2**20
@@ -35,7 +37,7 @@ _TIFF_SUFFIXES = frozenset({".tif", ".tiff"})
 
 
 def restore_scene(
-    source: Path,
+    source: str | Path,
     destination: Path,
     restorer: Restorer,
     options: SceneOptions = SceneOptions(),  # noqa: B008 (frozen)
@@ -52,9 +54,9 @@ def restore_scene(
     Parameters
     ----------
     source
-        GeoTIFF, COG, VRT, JPEG 2000, whatever else GDAL reads, or a Zarr store.
+        GeoTIFF, COG, VRT, JPEG 2000, whatever else GDAL reads, a Zarr store, or what else :meth:`Scene.open` takes.
     destination
-        ``.tif`` or ``.tiff`` gives a cloud-optimised GeoTIFF, ``.zarr`` a sharded Zarr 3 store.
+        ``.tif`` or ``.tiff`` gives a cloud-optimised GeoTIFF, ``.zarr`` a Zarr store with a pyramid.
     restorer
         The network.
     options
@@ -70,31 +72,37 @@ def restore_scene(
     Raises
     ------
     InputError, OptionError, OutputError, ResourceError
-        One line that says what is wrong; nothing is left half-written.
+        One line that says what is wrong; nothing half-written stands under the name of the output. Shards that were
+        finished are kept beside it, and the line says how to go on with them.
     """
-    source, destination = Path(source), Path(destination)
+    destination = Path(destination)
     _check_destination(source, destination, options)
     scene = Scene.open(source, nodata=options.nodata)
     choice = choose_bands(scene, options.bands)
-    with rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES), scene.reader() as reader:
+    with (
+        rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES),
+        scene.reader() as opened,
+        workplace(options, restorer) as place,
+    ):
+        reader = PatientReader(opened, scene, options.on_error, native_block(scene))
         sample = _sample(scene, reader, choice, options, progress)
-        plan = _plan(scene, choice, sample, options, restorer)
-        context = _context(plan, sample, restorer, progress)
-        with ExitStack() as stack:
-            writer = _writer(stack, destination, plan, restorer, options)
-            ShardJob(plan, reader, writer, restorer, context, progress).run()
-            progress(Progress("writing", 0, 1, "files"))
-        progress(Progress("writing", 1, 1, "files"))
+        plan = make_plan(scene, choice, sample, options, restorer)
+        run = Run(plan, options, restorer, opened, reader.block, destination, place, progress)
+        made = run.earlier() or run.make(lambda: _context(plan, sample, restorer, progress))
+        if options.stac:
+            replaces = options.overwrite or options.resume
+            write_item(destination, plan, restorer.card, made.unreadable, overwrite=replaces)
         comparison = compare(plan, sample, reader, destination)
     return Outcome(
         output=destination,
-        summary=_summary(plan, choice),
-        warnings=(*_warnings(plan, choice, sample), *_format_warnings(plan, destination)),
+        summary=_summary(plan, choice) + made.remark,
+        warnings=(*_warnings(plan, choice, sample), *_format_warnings(plan, destination), *made.warnings),
         comparisons=() if comparison is None else (comparison,),
+        partial=bool(made.unreadable),
     )
 
 
-def _check_destination(source: Path, destination: Path, options: SceneOptions) -> None:
+def _check_destination(source: str | Path, destination: Path, options: SceneOptions) -> None:
     suffix = destination.suffix.lower()
     if suffix not in _TIFF_SUFFIXES | {".zarr"}:
         raise OptionError(
@@ -103,8 +111,14 @@ def _check_destination(source: Path, destination: Path, options: SceneOptions) -
             where=destination,
             remedy="Let the name of the output end in .tif or .zarr",
         )
-    check_apart(source, destination)
-    check_absent(destination, overwrite=options.overwrite)
+    for original in locate(source).originals:
+        check_apart(original, destination)
+    check_absent(destination, overwrite=options.overwrite or options.resume)
+    if options.stac:
+        for original in locate(source).originals:
+            check_apart(original, item_path(destination))
+        check_absent(item_path(destination), overwrite=options.overwrite or options.resume)
+    check_unfinished(destination, resume=options.resume, overwrite=options.overwrite)
 
 
 def _sample(
@@ -119,9 +133,14 @@ def _sample(
     )
 
 
-def _plan(scene: Scene, choice: BandChoice, sample: SceneSample, options: SceneOptions, restorer: Restorer) -> Plan:
+def make_plan(scene: Scene, choice: BandChoice, sample: SceneSample, options: SceneOptions, restorer: Restorer) -> Plan:
+    """Decide what will be done to a scene."""
     target, written = plan_target(scene, choice, options)
+    if options.on_error != "fail" and target.nodata is None and target.alpha is None:
+        target = replace(target, has_mask=True)  # or nothing could say which pixels were not readable
     tile = min(round_up(options.tile, restorer.grid), LARGEST_SHARD)
+    overlap = round_up(options.halo, restorer.grid)
+    one_by_one = restorer.device.type == "cpu" or options.context == "local"
     return Plan(
         source=scene,
         target=target,
@@ -132,9 +151,11 @@ def _plan(scene: Scene, choice: BandChoice, sample: SceneSample, options: SceneO
         factor=options.scale,
         strength=options.strength,
         tile=tile,
-        halo=round_up(options.halo, restorer.grid),
+        halo=max(overlap, LOCAL_REACH) if options.context == "local" else overlap,
         # A processor is busy with one tile; a device takes several as a batch.
-        portion=tile if restorer.device.type == "cpu" else LARGEST_SHARD,
+        portion=tile if one_by_one else LARGEST_SHARD,
+        context=options.context,
+        overlap=overlap,
     )
 
 
@@ -146,19 +167,6 @@ def _context(plan: Plan, sample: SceneSample, restorer: Restorer, progress: Prog
     context = restorer.context(context_images(sample, plan.profile, plan.target.grid.shape, plan.factor))
     progress(Progress("computing context", 1, 1, "samples"))
     return context
-
-
-def _writer(stack: ExitStack, destination: Path, plan: Plan, restorer: Restorer, options: SceneOptions) -> SceneWriter:
-    provenance = provenance_tags(plan, restorer.card.name, restorer.card.sha256)
-    tags = {**plan.target.tags, "": plan.target.tags.get("", {}) | provenance}
-    target = replace(plan.target, tags=tags)
-    if destination.suffix.lower() == ".zarr":
-        from datprl_toolkit.remote_sensing.zarr_writing import zarr_writer
-
-        return stack.enter_context(zarr_writer(destination, target, provenance, overwrite=options.overwrite))
-    from datprl_toolkit.remote_sensing.cog import cog_writer
-
-    return stack.enter_context(cog_writer(destination, target, overwrite=options.overwrite))
 
 
 def _format_warnings(plan: Plan, destination: Path) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from datprl_toolkit.remote_sensing.reading import Pixels, SceneReader
+    from datprl_toolkit.remote_sensing.reading import Pixels, WindowReader
 
 SAMPLE_SIZE = 256
 SAMPLE_COUNT = 48
@@ -61,11 +61,12 @@ class SceneSample:
 
 
 def sample_scene(
-    reader: SceneReader,
+    reader: WindowReader,
     numbers: Sequence[int],
     shape: tuple[int, int],
     *,
     largest: int = 2 * SAMPLE_SIZE,
+    thorough: bool = True,
     told: Callable[[int, int], None] = lambda done, total: None,
 ) -> SceneSample:
     """Read windows from all over a scene.
@@ -81,6 +82,8 @@ def sample_scene(
         Height and width of the scene.
     largest
         A scene whose sides are no longer than this is read as one window.
+    thorough
+        False stops after the first windows, spread evenly, even if they hold no data.
     told
         Called with the number of windows read and to be read.
     """
@@ -102,7 +105,8 @@ def sample_scene(
                 sparse.append((window, part))
             if len(windows) >= SAMPLE_COUNT:
                 break
-        if len(windows) >= min(_ENOUGH, len(candidates)) or (sparse and len(windows) + len(sparse) >= _ENOUGH):
+        enough = len(windows) >= min(_ENOUGH, len(candidates))
+        if not thorough or enough or (sparse and len(windows) + len(sparse) >= _ENOUGH):
             break
     for window, part in sparse[: max(_ENOUGH - len(windows), 0)]:
         windows.append(window)

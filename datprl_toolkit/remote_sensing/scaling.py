@@ -59,7 +59,7 @@ def scene_profile(
         return _profile("percentile", low, high, dtype)
     if match := _REFLECTANCE.fullmatch(text):
         offset = float(match[2] or 0.0)
-        return _checked(text, -offset, float(match[1]) - offset, dtype)
+        return _checked(text, 0.0 - offset, float(match[1]) - offset, dtype)
     if match := _MINMAX.fullmatch(text):
         return _checked(text, float(match[1]), float(match[2]), dtype)
     raise OptionError(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from datprl_toolkit.errors import ErrorCode, InputError, OptionError
 from datprl_toolkit.remote_sensing.formats import has_tiff_content, is_tiff_name, is_zarr
+from datprl_toolkit.remote_sensing.reading_sources import locate
 from datprl_toolkit.remote_sensing.storage import as_stored
 
 if TYPE_CHECKING:
@@ -68,6 +69,10 @@ class Scene:
         True if the raster has a mask of its own, inside the file or beside it.
     tags
         Metadata of the whole raster, by domain; the default domain is ``""``.
+    dataset
+        What GDAL opens where that is not `path`: an address, or a virtual raster of several files.
+    files
+        The files of this machine that `dataset` is read from.
     """
 
     path: Path
@@ -77,6 +82,8 @@ class Scene:
     nodata: float | None = None
     has_mask: bool = False
     tags: dict[str, Tags] = field(default_factory=dict)
+    dataset: str = ""
+    files: tuple[Path, ...] = ()
 
     @classmethod
     def open(cls, path: str | Path, *, nodata: float | None = None) -> Scene:
@@ -85,21 +92,30 @@ class Scene:
         Parameters
         ----------
         path
-            A file, or the folder of a Zarr store.
+            A file, or the folder of a Zarr store; several files, separated by commas, as the bands of one scene; an
+            address (``https://``, ``s3://`` and what else GDAL reads remotely); the folder of a Sentinel-2, HLS or
+            Landsat product; a STAC item.
         nodata
             Replaces the raster's own nodata value.
 
         Raises
         ------
         InputError
-            ``E_MISSING``, ``E_EMPTY``, ``E_UNKNOWN_FORMAT``, ``E_CORRUPT``, or ``E_UNSUPPORTED`` for palettes,
-            complex values, and bands of several types or nodata values.
+            ``E_MISSING``, ``E_EMPTY``, ``E_UNKNOWN_FORMAT``, ``E_CORRUPT``, ``E_UNSUPPORTED`` for palettes,
+            complex values, and bands of several types or nodata values, ``E_GEOMETRY`` for files that do not cover
+            the same ground, or ``E_AMBIGUOUS`` for a STAC item in which several assets could be meant.
         OptionError
             ``E_OPTION`` if no pixel could have the value `nodata`.
         """
-        path = Path(path)
-        _check_file(path)
-        if is_zarr(path):
+        source = locate(path)
+        path = Path(source.name)
+        for original in source.originals:
+            _check_file(original)
+        if not source.is_local_file:
+            from datprl_toolkit.remote_sensing.raster_reading import describe_dataset
+
+            scene = describe_dataset(source, nodata_given=nodata is not None)
+        elif is_zarr(path):
             from datprl_toolkit.remote_sensing.zarr_reading import describe_zarr
 
             scene = describe_zarr(path)
@@ -111,7 +127,7 @@ class Scene:
 
     def reader(self) -> SceneReader:
         """Return what reads windows of the scene, from any number of threads; use it in a ``with`` statement."""
-        if is_zarr(self.path):
+        if not self.dataset and is_zarr(self.path):
             from datprl_toolkit.remote_sensing.zarr_reading import ZarrReader
 
             return ZarrReader(self)

@@ -11,6 +11,7 @@ import torch
 from affine import Affine
 
 from datprl_toolkit.remote_sensing.raster_reading import quiet_opening
+from datprl_toolkit.restoring import Context
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -91,14 +92,15 @@ class _Stub:
 
     grid = 8
     device = torch.device("cpu")
+    precision = "float32"
     card = SimpleNamespace(name="stub", sha256="0" * 64)
 
     def __init__(self, gain: float) -> None:
         self._gain = np.float32(gain)
 
-    def context(self, images: npt.NDArray[np.float32]) -> object:
+    def context(self, images: npt.NDArray[np.float32]) -> Context:
         _check_unit(images, dimensions=4)
-        return object()
+        return Context(prompt=None, statistics=())
 
     def restore_tiled(
         self,

@@ -56,10 +56,18 @@ def describe_zarr(path: Path) -> Scene:
             grid=_grid(group, array, mapping),
             bands=tuple(_band(attributes, place) for place in range(count)),
             dtype=dtype,
-            nodata=_nodata(attributes, dtype),
+            nodata=_nodata(array, attributes, dtype),
             has_mask=_is_mask(group),
             tags={domain: dict(items) for domain, items in attributes.get("raster_tags", {}).items()},
         )
+
+
+def chunk_shape(path: Path) -> tuple[int, int]:
+    """Return height and width of what the image of a store is compressed in."""
+    with _store_errors(path, "its metadata are damaged"):
+        group, name = _image(path)
+        height, width = group[name].chunks[-2:]
+        return int(height), int(width)
 
 
 def _image(path: Path) -> tuple[Any, str]:
@@ -155,8 +163,9 @@ def _band(attributes: dict[str, Any], place: int) -> Band:
     )
 
 
-def _nodata(attributes: dict[str, Any], dtype: np.dtype[np.generic]) -> float | None:
-    value = attributes.get("_FillValue")
+def _nodata(array: Any, attributes: dict[str, Any], dtype: np.dtype[np.generic]) -> float | None:
+    """Return the value of ``_FillValue``, which in Zarr 2 is the fill value of the array itself."""
+    value = attributes.get("_FillValue", array.fill_value if array.metadata.zarr_format == 2 else None)
     if isinstance(value, str):  # xarray keeps floating-point values exact in base 64
         value = "nan" if value.lower() == "nan" else struct.unpack("<d", base64.standard_b64decode(value))[0]
     if value is None:

@@ -1,8 +1,27 @@
 """Arrays in [0, 1] of any size: device, precision, batches, tiles with halo, context from a sample, memory."""
 
-from datprl_toolkit.network import Context
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from datprl_toolkit.restoring.outcome import Comparison, Outcome
 from datprl_toolkit.restoring.progress import Progress, ProgressCallback, silent
-from datprl_toolkit.restoring.restorer import Restorer
+
+if TYPE_CHECKING:
+    from datprl_toolkit.network import Context
+    from datprl_toolkit.restoring.restorer import Restorer
 
 __all__ = ["Comparison", "Context", "Outcome", "Progress", "ProgressCallback", "Restorer", "silent"]
+
+
+def __getattr__(name: str) -> object:
+    """Load what needs torch when it is first used, so that a viewer that only reads and blends stays light."""
+    if name == "Restorer":
+        from datprl_toolkit.restoring.restorer import Restorer
+
+        return Restorer
+    if name == "Context":
+        from datprl_toolkit.network import Context
+
+        return Context
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

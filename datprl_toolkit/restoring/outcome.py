@@ -52,9 +52,12 @@ class Outcome:
         "W_MISSING_SLICE: ...".
     comparisons
         What a preview shows.
+    partial
+        True if a part of the input could not be read and the output lacks it; the warnings say which.
     """
 
     output: Path
     summary: str
     warnings: tuple[str, ...] = ()
     comparisons: tuple[Comparison, ...] = ()
+    partial: bool = False

@@ -214,7 +214,7 @@ class Restorer:
     def restore_tiled(
         self,
         image: FloatArray,
-        context: Context,
+        context: Context | None,
         *,
         tile: int = DEFAULT_TILE,
         halo: int = DEFAULT_HALO,
@@ -228,7 +228,7 @@ class Restorer:
         image
             (C, H, W) in [0, 1].
         context
-            Shared prompt and statistics.
+            Shared prompt and statistics; None gives each tile its own, so that their edges may show.
         tile, halo
             Edge of a tile's core and pixels read around it, rounded up to the network's grid.
         margins

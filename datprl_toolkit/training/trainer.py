@@ -110,6 +110,8 @@ class Trainer:
         self.step = 0
         self.bad_steps = 0
         self.stop_requested = False
+        # Each is told every line of the log.
+        self.listeners: list[Callable[[Mapping[str, Any]], None]] = []
         self._window = Window()
 
     def run(self, *, minutes: float = math.inf) -> bool:
@@ -356,6 +358,8 @@ class Trainer:
     def _log(self, line: Mapping[str, Any]) -> None:
         with (self.folder / LOG).open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
+        for listener in self.listeners:
+            listener(line)
 
     @contextmanager
     def _signals(self) -> Iterator[None]:

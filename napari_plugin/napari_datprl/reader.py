@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from datprl_toolkit.medical import Volume
-
-LayerData = tuple[Any, dict[str, Any], str]
-WINDOWS = {"HU": (-160.0, 240.0)}
-"""Values shown as black and white at first, by unit."""
+from napari_datprl.layers import LayerData, series_layer
 
 
 def get_reader(path: str | list[str]) -> Callable[[str | list[str]], list[LayerData]] | None:
@@ -30,34 +25,48 @@ def read_dicom(path: str | list[str]) -> list[LayerData]:
     DatprlError
         If a file is damaged or nothing can be shown.
     """
+    from datprl_toolkit.medical.choose import choose_series
     from datprl_toolkit.medical.grouping import group_series
-    from datprl_toolkit.medical.reading import scan
+    from datprl_toolkit.medical.options import DicomOptions
+    from datprl_toolkit.medical.reading import Scan, scan
 
-    paths = path if isinstance(path, list) else [path]
-    instances = [instance for each in paths for instance in scan(Path(each)).instances]
-    return [_layer(series.volume) for series in group_series(instances) if series.error is None]
+    found = Scan()
+    for each in path if isinstance(path, list) else [path]:
+        part = scan(Path(each))
+        found.instances.extend(part.instances)
+        found.problems.extend(part.problems)
+        found.skipped.update(part.skipped)
+        found.series_numbers |= part.series_numbers
+    first = Path(path[0] if isinstance(path, list) else path)
+    chosen = choose_series(group_series(found.instances), found, DicomOptions(all_series=True), first)
+    shown = [series for series in chosen if series.error is None]
+    for series in chosen:
+        if series.error is not None and not shown:
+            raise series.error
+        _tell(str(series.error) if series.error else "", *series.warnings)
+    _tell(*(str(problem.error) for problem in found.problems))
+    watch_status()
+    return [series_layer(series, frozenset(found.series_numbers)) for series in shown]
 
 
-def _layer(volume: Volume) -> LayerData:
-    """Return a series as an image layer; a slice is decoded when it is shown."""
-    import dask.array
-    import numpy as np
-    from dask.delayed import delayed
+def _tell(*lines: str) -> None:
+    """Show warnings where napari shows its own; without napari there is nobody to tell."""
+    if "napari" not in sys.modules:
+        return
+    from napari.utils.notifications import show_warning
 
-    slices = [
-        dask.array.from_delayed(delayed(image.read)(), volume.shape[1:], np.float64)  # type: ignore[no-untyped-call]
-        for image in volume.slices
-    ]
-    places = [float(np.dot(image.geometry.position, image.geometry.normal)) for image in volume.slices]
-    # Spacing from positions: slice thickness says how thick a slice is, not how far the next one lies.
-    distance = (places[-1] - places[0]) / (len(places) - 1) if len(places) > 1 else 1.0
-    geometry = volume.slices[0].geometry
-    options: dict[str, Any] = {
-        "name": f"{volume.modality} {volume.description} [{volume.unit}]",
-        "scale": (distance or 1.0, *geometry.spacing),
-        "units": ("mm", "mm", "mm"),
-        "metadata": {"unit": volume.unit, "modality": volume.modality, "series": volume.series_instance_uid},
-    }
-    if volume.unit in WINDOWS:
-        options["contrast_limits"] = WINDOWS[volume.unit]
-    return dask.array.stack(slices), options, "image"  # type: ignore[no-untyped-call]
+    for line in filter(None, lines):
+        show_warning(line)
+
+
+def watch_status() -> None:
+    """Let the status bar of the window that opens the file say values with their unit."""
+    if "napari" not in sys.modules:
+        return
+    from napari import current_viewer
+
+    viewer = current_viewer()
+    if viewer is not None:
+        from napari_datprl.status import show_values
+
+        show_values(viewer)

@@ -1,6 +1,5 @@
 """Workflow nodes: typed, reusable steps around the toolkit. Packages add their own by the entry-point group."""
 
-from datprl_nodes.node import GROUP, Node, find_nodes
-from datprl_nodes.restore import Restore
+from datprl_nodes.node import GROUP, Job, Node, broken_nodes, describe, find_node, find_nodes
 
-__all__ = ["GROUP", "Node", "Restore", "find_nodes"]
+__all__ = ["GROUP", "Job", "Node", "broken_nodes", "describe", "find_node", "find_nodes"]

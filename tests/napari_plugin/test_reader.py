@@ -66,5 +66,5 @@ def test_a_pet_series_opens_lazily_in_the_geometry_of_the_scanner() -> None:
     ((data, options, _),) = reader(str(folder))
     assert data.shape == (135, 128, 128)
     assert options["metadata"]["unit"] == "Bq/ml"
-    assert float(data[60].max().compute()) > 0
+    assert float(data[60].max()) > 0
     assert options["scale"][0] > 0

@@ -84,3 +84,19 @@ def test_alpha_is_no_image() -> None:
         choose_bands(scene, (2,))
     with pytest.raises(InputError):
         choose_bands(replace(scene, bands=scene.bands[1:]))
+
+
+def test_bands_are_asked_for_by_description_colour_or_word() -> None:
+    scene = _scene(("B02 blue", "undefined"), ("B03", "undefined"), ("B04, 665 nm", "undefined"), ("", "red"))
+    assert choose_bands(scene, ("b04", "B03", "blue")).numbers == (3, 2, 1)
+    assert choose_bands(scene, ("red", 2, "b02 BLUE")).numbers == (4, 2, 1)
+
+
+def test_a_name_that_no_band_or_several_have_is_refused_with_all_that_there_are() -> None:
+    scene = _scene(("B08 near", "undefined"), ("B8A near", "undefined"), ("", "gray"))
+    with pytest.raises(OptionError, match=r"no band has the name 'red'.*1 B08 near, 2 B8A near, 3 gray"):
+        choose_bands(scene, ("red",))
+    with pytest.raises(OptionError, match="several bands have the name 'near'"):
+        choose_bands(scene, ("near",))
+    with pytest.raises(OptionError, match="not different bands"):
+        choose_bands(scene, ("B08", 1, 3))

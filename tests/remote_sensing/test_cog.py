@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -106,8 +107,11 @@ def test_colours_are_kept_whatever_gdal_would_assume(
 def test_what_does_not_read_back_as_it_was_written_is_refused(
     tmp_path: Path, untouched: Restorer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def lossy(self: CogWriter, window: Any, values: Any, mask: Any) -> None:
-        self._checksums[window] = 12345
+    write = CogWriter.write
+
+    def lossy(self: CogWriter, window: Any, values: Any, mask: Any) -> Any:
+        written = write(self, window, values, mask)
+        return replace(written, pieces=tuple(replace(piece, sha256="0" * 64) for piece in written.pieces))
 
     monkeypatch.setattr(CogWriter, "write", lossy)
     (tmp_path / "in").mkdir()
@@ -115,7 +119,7 @@ def test_what_does_not_read_back_as_it_was_written_is_refused(
     with pytest.raises(OutputError) as caught:
         restore_scene(source, tmp_path / "out.tif", untouched)
     assert caught.value.code is ErrorCode.OUTPUT
-    assert [path.name for path in tmp_path.iterdir()] == ["in"]
+    assert not (tmp_path / "out.tif").exists()
 
 
 def test_a_failure_of_gdal_on_a_full_disk_says_that_the_disk_is_full(
@@ -132,7 +136,7 @@ def test_a_failure_of_gdal_on_a_full_disk_says_that_the_disk_is_full(
         usage = shutil.disk_usage(tmp_path)._replace(free=free)
         monkeypatch.setattr(shutil, "disk_usage", lambda path, usage=usage: usage)
         with pytest.raises(OutputError) as caught:
-            restore_scene(source, tmp_path / "out" / "out.tif", untouched)
+            restore_scene(source, tmp_path / "out" / "out.tif", untouched, SceneOptions(resume=True))
         codes.append(caught.value.code)
     assert codes == [ErrorCode.DISK_FULL, ErrorCode.OUTPUT]
-    assert list((tmp_path / "out").iterdir()) == []
+    assert not (tmp_path / "out" / "out.tif").exists()

@@ -116,7 +116,7 @@ def test_a_scene_without_any_data_is_copied_and_says_so(
 def _describe(dataset: Any) -> None:
     dataset.update_tags(TIFFTAG_DATETIME="2024:05:06 07:08:09", mission="S2A")
     dataset.update_tags(2, wavelength="560 nm", STATISTICS_MEAN="3")
-    dataset.scales, dataset.offsets = (1e-4,) * 3, (-0.1,) * 3
+    dataset.scales, dataset.offsets = (1e-4 / 3,) * 3, (-0.1 / 7,) * 3
     dataset.set_band_unit(3, "1")
 
 
@@ -373,7 +373,7 @@ def test_the_same_bytes_are_written_whatever_the_number_of_workers(
     source = write_raster(tmp_path / "scene.tif", photograph(3, 520, 300, "uint16"))
     outputs = []
     for workers in (1, 3):
-        monkeypatch.setattr("datprl_toolkit.remote_sensing.shards._MOST_WORKERS", workers)
+        monkeypatch.setattr("datprl_toolkit.remote_sensing.threads._MOST_WORKERS", workers)
         outcome = restore_scene(source, tmp_path / f"{workers}.tif", tiny, SceneOptions(tile=256, halo=16))
         outputs.append(_all(Scene.open(outcome.output)))
     assert np.array_equal(outputs[0], outputs[1])
@@ -382,5 +382,5 @@ def test_the_same_bytes_are_written_whatever_the_number_of_workers(
 
 def test_a_stub_that_clips_is_what_the_tests_above_rely_on() -> None:
     image = np.array([[[0.0, 0.95]]], np.float32)
-    after = stub_restorer(0.125).restore_tiled(image, None, tile=8, halo=8, margins=(0, 0, 0, 0))  # type: ignore[arg-type]
+    after = stub_restorer(0.125).restore_tiled(image, None, tile=8, halo=8, margins=(0, 0, 0, 0))
     assert after.tolist() == [[[0.125, 1.0]]]

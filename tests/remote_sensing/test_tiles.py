@@ -11,8 +11,8 @@ from datprl_toolkit.remote_sensing.context import context_images
 from datprl_toolkit.remote_sensing.plan import Plan, plan_target, shard_size
 from datprl_toolkit.remote_sensing.sampling import sample_scene
 from datprl_toolkit.remote_sensing.scaling import scene_profile
-from datprl_toolkit.remote_sensing.shards import worker_count
 from datprl_toolkit.remote_sensing.testing import photograph, write_raster
+from datprl_toolkit.remote_sensing.threads import worker_count
 from datprl_toolkit.remote_sensing.tiles import restore_tile
 from datprl_toolkit.remote_sensing.windows import coarse, describe, fine, margins, split, whole
 from datprl_toolkit.restoring.testing import tiny_restorer

@@ -15,6 +15,7 @@ from datprl_toolkit.errors import DatprlError, ErrorCode
 from datprl_toolkit.remote_sensing import Scene, SceneOptions, restore_scene
 from datprl_toolkit.remote_sensing.testing import photograph, write_raster
 from datprl_toolkit.remote_sensing.windows import whole
+from datprl_toolkit.remote_sensing.zarr_layout import Layout
 from datprl_toolkit.remote_sensing.zarr_writing import ZarrWriter
 from datprl_toolkit.restoring.tiling import Window
 
@@ -135,7 +136,7 @@ def test_a_shard_is_one_file_and_is_compressed_as_planned(tmp_path: Path, untouc
 def test_a_write_that_begins_inside_a_shard_is_an_error(tmp_path: Path, untouched: Restorer) -> None:
     source = write_raster(tmp_path / "scene.tif", photograph(1, 300, 300))
     output = restore_scene(source, tmp_path / "out.zarr", untouched).output
-    writer = ZarrWriter(output, Scene.open(output))
+    writer = ZarrWriter(output, Layout(Scene.open(output)))
     with pytest.raises(ValueError, match="inside a shard"):
         writer.write(Window(0, 256, 256, 300), np.zeros((1, 256, 44), np.uint8), None)
 

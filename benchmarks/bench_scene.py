@@ -1,0 +1,198 @@
+"""What a scene costs beyond its network, how memory grows with it, and the same through MONAI's sliding window.
+
+    python benchmarks/bench_scene.py demo/landsat.tif --sizes 1024 2048 --weights small
+
+A scene of every size is made by mirroring the given one and putting haze over it, and restored in turn: by the network
+alone over the same tiles in memory; by this toolkit, from GeoTIFF to Zarr; and by MONAI's `sliding_window_inference`
+with the same network, window and overlap, in memory and weighted by a Gaussian, as it is mostly used. Each restoration
+of ours runs in a process of its own, whose peak memory is reported beside what it was before, with the weights loaded.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import rasterio
+import torch
+from affine import Affine
+
+from datprl_toolkit.degradations import add_haze, transmission_field
+from datprl_toolkit.remote_sensing import Scene, SceneOptions, restore_scene
+from datprl_toolkit.remote_sensing.seams import seams_of
+from datprl_toolkit.remote_sensing.windows import whole
+from datprl_toolkit.restoring import Restorer
+from datprl_toolkit.restoring.tiling import plan_tiles, sample_windows
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+MIB = 2**20
+
+
+def main() -> None:
+    """Measure and print a table, or do one of its parts in a process of its own."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("scene", type=Path, help="raster with three bands or more, of any size")
+    parser.add_argument("--weights", default="small", help="name or path")
+    parser.add_argument("--sizes", type=int, nargs="+", default=[1024, 2048], help="edges of the scenes in pixels")
+    parser.add_argument("--tile", type=int, default=256, help="edge of a tile")
+    parser.add_argument("--halo", type=int, default=64, help="pixels around a tile")
+    parser.add_argument("--without-monai", action="store_true", help="leave out the comparison")
+    parser.add_argument("--part", nargs=2, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    restorer = Restorer.from_pretrained(arguments.weights)
+    if arguments.part is not None:
+        print(json.dumps(restore_in_this_process(restorer, arguments)))
+        return
+    print(f"{restorer.describe()}, {processor()}; tiles of {arguments.tile}, halo {arguments.halo}\n")
+    print("| pixels | way | time, s | over the network | peak memory, MiB | seam index | step |")
+    print("|---|---|---|---|---|---|---|")
+    with tempfile.TemporaryDirectory() as folder:
+        for size in arguments.sizes:
+            measure(size, restorer, arguments, Path(folder))
+
+
+def measure(size: int, restorer: Restorer, arguments: argparse.Namespace, folder: Path) -> None:
+    """Print the rows of one size."""
+    scene = hazy_scene(arguments.scene, size)
+    source = folder / f"{size}.tif"
+    write(source, scene)
+    image = scene.astype(np.float32) / np.float32(255)
+    network, alone = network_alone(image, restorer, arguments)
+    row(size, "network alone", network, network, None, seams_of(alone * 255, arguments.tile, scene))
+
+    command = [sys.executable, __file__, str(arguments.scene), "--weights", arguments.weights]
+    pieces = ["--tile", str(arguments.tile), "--halo", str(arguments.halo)]
+    part = ["--part", str(source), str(folder / f"{size}.zarr")]
+    ours = subprocess.run([*command, *pieces, *part], check=True, capture_output=True, text=True)
+    figures = json.loads(ours.stdout)
+    written = Scene.open(folder / f"{size}.zarr")
+    with written.reader() as reader:
+        values = reader.read((1, 2, 3), whole(written.grid.shape)).values
+    memory = figures["peak"] / MIB
+    row(
+        size,
+        "this toolkit, GeoTIFF to Zarr",
+        figures["seconds"],
+        network,
+        memory,
+        seams_of(values, arguments.tile, scene),
+    )
+    print(f"| | of which weights loaded and nothing done | | | {figures['before'] / MIB:.0f} | | |")
+    if not arguments.without_monai:
+        seconds, restored = monai_window(image, restorer, arguments)
+        stride = arguments.tile
+        row(size, "MONAI sliding_window_inference", seconds, network, None, seams_of(restored * 255, stride, scene))
+
+
+def row(size: int, way: str, seconds: float, network: float, memory: float | None, report: Any) -> None:
+    """Print one row."""
+    peak = "" if memory is None else f"{memory:.0f}"
+    print(
+        f"| {size} x {size} | {way} | {seconds:.2f} | {seconds / network:.2f} | {peak} | "
+        f"{report.index:.3f} | {report.step:.2f} |",
+        flush=True,
+    )
+
+
+def hazy_scene(path: Path, size: int) -> npt.NDArray[np.uint8]:
+    """Return (3, size, size): a real scene, mirrored until it is large enough, under haze that varies."""
+    generator = np.random.default_rng(0)
+    with rasterio.open(path) as dataset:
+        values = dataset.read([1, 2, 3]).astype(np.float64)
+    low, high = np.percentile(values, (0.1, 99.9))
+    ground = np.clip((values - low) / max(high - low, 1e-9), 0, 1)
+    ground = np.pad(ground, [(0, 0), *((0, max(size - length, 0)) for length in ground.shape[1:])], mode="symmetric")
+    ground = np.moveaxis(ground[:, :size, :size], 0, -1)
+    hazy = add_haze(ground, transmission_field((size, size), generator, mean=0.6, variation=0.3), 0.9)
+    return np.moveaxis(np.rint(np.clip(hazy, 0, 1) * 255), -1, 0).astype(np.uint8)
+
+
+def write(path: Path, scene: npt.NDArray[np.uint8]) -> None:
+    """Write a tiled GeoTIFF."""
+    _, height, width = scene.shape
+    profile = {"driver": "GTiff", "count": 3, "height": height, "width": width, "dtype": "uint8"}
+    tiled = {"tiled": True, "blockxsize": 512, "blockysize": 512, "compress": "deflate", "photometric": "RGB"}
+    where = {"crs": "EPSG:32633", "transform": Affine(10, 0, 500_000, 0, -10, 5_000_000)}
+    with rasterio.open(path, "w", **profile, **tiled, **where) as dataset:
+        dataset.write(scene)
+
+
+def network_alone(
+    image: npt.NDArray[np.float32], restorer: Restorer, arguments: argparse.Namespace
+) -> tuple[float, npt.NDArray[np.float32]]:
+    """Return the seconds in which the network restores all tiles of an image in memory, and the result."""
+    height, width = image.shape[-2:]
+    windows = sample_windows(height, width, size=256, count=16, grid=restorer.grid)
+    context = restorer.context(np.stack([image[(slice(None), *window.slices)] for window in windows]))
+    area = whole((height, width))
+    tiles = plan_tiles(area, area, tile=arguments.tile, halo=arguments.halo, grid=restorer.grid)
+    restored = np.empty_like(image)
+    seconds = 0.0
+    for tile in tiles:
+        batch = np.ascontiguousarray(image[(slice(None), *tile.read.slices)])[None]
+        began = time.perf_counter()
+        answer = restorer.restore_batch(batch, context)[0]
+        seconds += time.perf_counter() - began
+        restored[(slice(None), *tile.core.slices)] = answer[(slice(None), *tile.core.relative_to(tile.read).slices)]
+    return seconds, restored
+
+
+def restore_in_this_process(restorer: Restorer, arguments: argparse.Namespace) -> dict[str, float]:
+    """Restore a file, and return the seconds and the peak memory before and after, in bytes."""
+    source, destination = map(Path, arguments.part)
+    before = peak_memory()
+    began = time.perf_counter()
+    restore_scene(source, destination, restorer, SceneOptions(tile=arguments.tile, halo=arguments.halo))
+    seconds = time.perf_counter() - began
+    return {"seconds": seconds, "before": before, "peak": peak_memory()}
+
+
+def peak_memory() -> int:
+    """Return the most memory that this process has had, in bytes; unlike getrusage, without that of its parent."""
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
+
+
+def monai_window(
+    image: npt.NDArray[np.float32], restorer: Restorer, arguments: argparse.Namespace
+) -> tuple[float, npt.NDArray[np.float32]]:
+    """Restore by MONAI: windows as large as our tiles with their halo, at the stride of our tiles."""
+    from monai.inferers import sliding_window_inference
+
+    window = arguments.tile + 2 * arguments.halo
+    tensor = torch.from_numpy(image)[None].to(restorer.device)
+    began = time.perf_counter()
+    with torch.inference_mode():
+        answer = sliding_window_inference(
+            tensor, (window, window), 1, restorer.network, overlap=1 - arguments.tile / window, mode="gaussian"
+        )
+    seconds = time.perf_counter() - began
+    if not isinstance(answer, torch.Tensor):
+        msg = "MONAI returned no tensor"
+        raise TypeError(msg)
+    return seconds, answer[0].clamp(0, 1).cpu().numpy()
+
+
+def processor() -> str:
+    """Return the name of the processor and the threads in use."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        name = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        name = platform.processor() or platform.machine()
+    return f"{name}, {torch.get_num_threads()} of {os.cpu_count()} cores"
+
+
+if __name__ == "__main__":
+    main()

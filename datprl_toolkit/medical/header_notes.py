@@ -1,0 +1,121 @@
+"""What the headers of a volume say beyond what restoring needs, for those who want to know it beforehand."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from datprl_toolkit.medical import header
+from datprl_toolkit.medical.provenance import PRODUCT
+from datprl_toolkit.medical.quantity import moment
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from pydicom.dataset import FileDataset
+    from pydicom.uid import UID
+
+    from datprl_toolkit.medical.volume import Volume
+
+SHORTEST_NAME = 3  # letters; shorter parts of a name would be found in many words
+WITHHELD = "(withheld: it names the patient)"
+
+
+@dataclass(frozen=True, slots=True)
+class SliceNotes:
+    """What one file says of its own slice.
+
+    Parameters
+    ----------
+    instance_number
+        Instance Number (0020,0013), or None.
+    syntax
+        Transfer syntax.
+    lossy
+        Whether the pixels have ever been compressed with loss.
+    """
+
+    instance_number: int | None
+    syntax: UID
+    lossy: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesNotes:
+    """What the headers of one volume say.
+
+    Parameters
+    ----------
+    slices
+        One entry for each file, in the order of the slices; a single one for an enhanced image.
+    description
+        Series Description without what would name the patient.
+    scanner
+        Manufacturer and model.
+    image_type
+        Image Type (0008,0008).
+    thickness
+        Slice Thickness (0018,0050) in mm, or None.
+    burned_in
+        Whether Burned In Annotation (0028,0301) says YES.
+    restored
+        Whether this toolkit made the images.
+    series_time
+        Series Date and Time, or None.
+    """
+
+    slices: tuple[SliceNotes, ...]
+    description: str
+    scanner: str
+    image_type: tuple[str, ...]
+    thickness: float | None
+    burned_in: bool
+    restored: bool
+    series_time: datetime | None
+
+
+def read_notes(volume: Volume) -> SeriesNotes:
+    """Read the headers of all files of a volume again.
+
+    Raises
+    ------
+    InputError
+        As :func:`datprl_toolkit.medical.header.read_dataset`.
+    """
+    paths = list(dict.fromkeys(image.path for image in volume.slices))
+    first = header.read_dataset(paths[0], pixels=False)
+    notes = [_slice_notes(first), *(_slice_notes(header.read_dataset(path, pixels=False)) for path in paths[1:])]
+    makers = [header.text(item, "Manufacturer") for item in header.items(first, "ContributingEquipmentSequence")]
+    scanner = (header.text(first, "Manufacturer"), header.text(first, "ManufacturerModelName"))
+    return SeriesNotes(
+        slices=tuple(notes),
+        description=describe_series(first),
+        scanner=" ".join(filter(None, scanner)),
+        image_type=header.texts(first, "ImageType"),
+        thickness=header.number(first, "SliceThickness"),
+        burned_in=header.text(first, "BurnedInAnnotation") == "YES",
+        restored=PRODUCT in makers,
+        series_time=moment(first, "SeriesDate", "SeriesTime"),
+    )
+
+
+def _slice_notes(dataset: FileDataset) -> SliceNotes:
+    return SliceNotes(
+        instance_number=header.integer(dataset, "InstanceNumber"),
+        syntax=header.transfer_syntax(dataset),
+        lossy=header.text(dataset, "LossyImageCompression") == "01",
+    )
+
+
+def describe_series(dataset: FileDataset) -> str:
+    """Return Series Description (0008,103E), by which people tell series apart, unless it names the patient.
+
+    It is free text that PS3.15 table E.1-1 allows to keep once it is cleaned. Names, identifiers and dates are shown
+    nowhere; here they are looked for, since some sites type them into it.
+    """
+    written = header.text(dataset, "SeriesDescription")
+    names = re.split(r"[\^=\s]+", header.text(dataset, "PatientName"))
+    secrets = [*names, header.text(dataset, "PatientID"), header.text(dataset, "PatientBirthDate")]
+    named = any(len(part) >= SHORTEST_NAME and part.casefold() in written.casefold() for part in secrets)
+    return WITHHELD if named else written

@@ -1,0 +1,356 @@
+"""Many scenes, one after the other: a failing one does not stop the others, and a stopped batch goes on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from datprl_toolkit import __version__
+from datprl_toolkit.errors import DatprlError, ErrorCode, OptionError, OutputError
+from datprl_toolkit.files import check_apart
+from datprl_toolkit.remote_sensing.batch_manifest import BatchRecord, Manifest, Status, open_manifest, write_compact
+from datprl_toolkit.remote_sensing.fingerprint import WITHOUT_EFFECT, input_identity
+from datprl_toolkit.remote_sensing.reading_sources import locate
+from datprl_toolkit.remote_sensing.restore import restore_scene
+from datprl_toolkit.remote_sensing.scene import Scene
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from datprl_toolkit.remote_sensing.batch_sources import BatchScene
+    from datprl_toolkit.remote_sensing.options import SceneOptions
+    from datprl_toolkit.restoring import Outcome, Progress, Restorer
+
+Form = Literal["tif", "zarr"]
+
+# After these no other scene can fare better.
+_FATAL = {ErrorCode.DISK_FULL, ErrorCode.DEVICE, ErrorCode.DEPENDENCY, ErrorCode.WEIGHTS}
+
+
+class BatchWatcher(Protocol):
+    """Is told what happens in a batch; an exception that it raises cancels the batch."""
+
+    def planned(self, scenes: Sequence[BatchScene], skipped: Sequence[BatchScene]) -> None:
+        """Take note of all scenes, and of those among them that an earlier run finished."""
+
+    def started(self, scene: BatchScene) -> None:
+        """Take note that a scene is begun."""
+
+    def progress(self, scene: BatchScene, progress: Progress) -> None:
+        """Take note of how far a scene is."""
+
+    def finished(self, scene: BatchScene, record: BatchRecord, outcome: Outcome | None) -> None:
+        """Take note of what became of a scene; there is no outcome if it failed."""
+
+
+class SilentWatcher:
+    """Tells nobody."""
+
+    def planned(self, scenes: Sequence[BatchScene], skipped: Sequence[BatchScene]) -> None:
+        """Do nothing."""
+
+    def started(self, scene: BatchScene) -> None:
+        """Do nothing."""
+
+    def progress(self, scene: BatchScene, progress: Progress) -> None:
+        """Do nothing."""
+
+    def finished(self, scene: BatchScene, record: BatchRecord, outcome: Outcome | None) -> None:
+        """Do nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchOutcome:
+    """What became of a batch.
+
+    Parameters
+    ----------
+    output, manifest
+        Where the outputs are, and the file with a record of each.
+    done, skipped, failed
+        Names of the scenes that this run finished, that an earlier run had finished, and that have no output.
+    partial
+        Names of those that have an output in which something that could not be read is no data.
+    records
+        The last record of every scene of the batch, in its order.
+    """
+
+    output: Path
+    manifest: Path
+    done: tuple[str, ...]
+    skipped: tuple[str, ...]
+    failed: tuple[str, ...]
+    partial: tuple[str, ...]
+    records: tuple[BatchRecord, ...]
+
+
+def restore_batch(
+    scenes: Sequence[BatchScene],
+    destination: Path,
+    restorer: Restorer,
+    options: SceneOptions,
+    *,
+    form: Form = "tif",
+    manifest: Path | None = None,
+    shared_context: bool = False,
+    watcher: BatchWatcher | None = None,
+) -> BatchOutcome:
+    """Restore scenes into a folder, or into one Zarr store with a group for each.
+
+    A scene that is done already, from the same input, weights and options, is skipped; one that failed before is
+    tried again. What goes wrong with one scene is recorded and the next one begins; only where no scene could fare
+    better, such as with a full disk, the batch ends.
+
+    Parameters
+    ----------
+    scenes
+        As :func:`find_scenes` returns them.
+    destination
+        A name that ends in ``.zarr``: one store. Any other: a folder with a file or store for each scene.
+    restorer, options
+        As for :func:`restore_scene`. With ``overwrite`` the outputs of other inputs or options are replaced.
+    form
+        What a folder is filled with: cloud-optimised GeoTIFFs, or Zarr stores.
+    manifest
+        The file of records (JSON lines); by default ``manifest.jsonl`` in the folder, or beside the store.
+    shared_context
+        Whether all scenes share one context, computed from a sample of them and kept beside the manifest, so that
+        neighbouring tiles of a mosaic are restored alike.
+    watcher
+        Is told what happens.
+
+    Raises
+    ------
+    OutputError
+        ``E_EXISTS`` if outputs are in the way, ``E_DISK_FULL``, or ``E_OUTPUT`` if another run has the batch.
+    OptionError
+        ``E_OPTION`` if the options of a scene cannot be used, or an output would replace an input.
+    """
+    destination = Path(destination)
+    job = _Batch(
+        scenes=tuple(scenes),
+        destination=destination,
+        restorer=restorer,
+        options={scene.name: scene.options(options) for scene in scenes},
+        form=form,
+        watcher=watcher or SilentWatcher(),
+    )
+    job.check_outputs()
+    with open_manifest(manifest or manifest_path(destination)) as records:
+        if shared_context:
+            from datprl_toolkit.remote_sensing.batch_context import share_context
+
+            kept = records.path.with_name(f"{records.path.name.removesuffix('.jsonl')}.context.safetensors")
+            job = replace(job, restorer=share_context(job.scenes, job.options, restorer, kept))
+        return job.run(records, overwrite=options.overwrite)
+
+
+def manifest_path(destination: Path) -> Path:
+    """Return where the manifest of a batch is by default."""
+    if destination.suffix.lower() == ".zarr":
+        return destination.with_name(f"{destination.stem}.manifest.jsonl")
+    return destination / "manifest.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """A batch with everything decided."""
+
+    scenes: tuple[BatchScene, ...]
+    destination: Path
+    restorer: Restorer
+    options: dict[str, SceneOptions]
+    form: Form
+    watcher: BatchWatcher
+
+    @property
+    def is_one_store(self) -> bool:
+        return self.destination.suffix.lower() == ".zarr"
+
+    def output(self, scene: BatchScene) -> Path:
+        """Return where the finished scene is."""
+        if self.is_one_store:
+            return self.destination / scene.name
+        return self.destination / f"{scene.name}.{self.form}"
+
+    def check_outputs(self) -> None:
+        """Refuse a batch whose outputs would lie in the way of its inputs, before any work."""
+        for scene in self.scenes:
+            for original in _originals(scene):
+                check_apart(original, self.output(scene))
+                if self.is_one_store:
+                    check_apart(original, self.destination)
+        if self.is_one_store:
+            from datprl_toolkit.remote_sensing.batch_store import check_names, check_store
+
+            check_names([scene.name for scene in self.scenes])
+            check_store(self.destination)
+            if any(options.zarr_profile == "legacy" for options in self.options.values()):
+                raise OptionError(
+                    ErrorCode.OPTION,
+                    "one store for all scenes is Zarr 3, which the profile 'legacy' is not",
+                    where=self.destination,
+                    remedy="Write to a folder, in the form zarr",
+                )
+        elif self.destination.exists() and not self.destination.is_dir():
+            raise OptionError(
+                ErrorCode.OPTION,
+                "the output of a batch is a folder, or one store that ends in .zarr",
+                where=self.destination,
+                remedy="Choose another output",
+            )
+
+    def run(self, manifest: Manifest, *, overwrite: bool) -> BatchOutcome:
+        """Restore what is not done yet."""
+        prints = {scene.name: fingerprint(scene, self.options[scene.name], self.restorer) for scene in self.scenes}
+        skipped = [scene for scene in self.scenes if self._is_done(scene, manifest, prints[scene.name])]
+        waiting = [scene for scene in self.scenes if scene not in skipped]
+        if not overwrite:
+            self._check_free(waiting)
+        self.watcher.planned(self.scenes, skipped)
+        with ExitStack() as stack:
+            if self.is_one_store:
+                from datprl_toolkit.remote_sensing.batch_store import batch_store
+
+                stack.enter_context(batch_store(self.destination))
+            for scene in waiting:
+                self._restore(scene, manifest, prints[scene.name], resume=not overwrite)
+        write_compact(manifest, [scene.name for scene in self.scenes])
+        records = tuple(manifest.records[scene.name] for scene in self.scenes)
+        return BatchOutcome(
+            output=self.destination,
+            manifest=manifest.path,
+            done=tuple(scene.name for scene in waiting if manifest.records[scene.name].status != "failed"),
+            skipped=tuple(scene.name for scene in skipped),
+            failed=tuple(record.name for record in records if record.status == "failed"),
+            partial=tuple(record.name for record in records if record.status == "partial"),
+            records=records,
+        )
+
+    def _is_done(self, scene: BatchScene, manifest: Manifest, print_: str) -> bool:
+        record = manifest.records.get(scene.name)
+        return (
+            record is not None
+            and record.status != "failed"
+            and record.fingerprint == print_
+            and self.output(scene).exists()
+        )
+
+    def _check_free(self, waiting: Sequence[BatchScene]) -> None:
+        taken = [self.output(scene) for scene in waiting if self.output(scene).exists()]
+        if taken:
+            raise OutputError(
+                ErrorCode.EXISTS,
+                f"{len(taken)} of the outputs exist already and were made from other input or with other options, "
+                "weights or version",
+                where=taken[0],
+                remedy="Add --overwrite to make them again, or choose another output",
+            )
+
+    def _restore(self, scene: BatchScene, manifest: Manifest, print_: str, *, resume: bool) -> None:
+        """Restore one scene and record what became of it."""
+        teller = _Teller(self.watcher, scene)
+        self.watcher.started(scene)
+        began = time.monotonic()
+        outcome, error = None, None
+        try:
+            outcome = self._call(scene, teller, resume=resume)
+        except Exception as caught:  # whatever it is, the other scenes must not suffer
+            if teller.cancelled:
+                raise
+            error = caught
+        record = BatchRecord(
+            name=scene.name,
+            source=scene.source,
+            status="failed" if outcome is None else "done",
+            output=scene.name if self.is_one_store else f"{scene.name}.{self.form}",
+            fingerprint=print_,
+            seconds=round(time.monotonic() - began, 3),
+            finished=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+        if outcome is not None:
+            status: Status = "partial" if outcome.partial else "done"
+            record = replace(record, status=status, summary=outcome.summary, warnings=outcome.warnings)
+        elif error is not None:
+            code, message = _described(error)
+            record = replace(record, code=code, message=message)
+        manifest.add(record)
+        self.watcher.finished(scene, record, outcome)
+        if isinstance(error, DatprlError) and error.code in _FATAL:
+            raise error
+
+    def _call(self, scene: BatchScene, teller: _Teller, *, resume: bool) -> Outcome:
+        # What stands in the way was looked for; what is there now is from an earlier run and may be replaced.
+        options = replace(self.options[scene.name], overwrite=True, resume=resume)
+        output = self.output(scene)
+        if not self.is_one_store:
+            return restore_scene(scene.source, output, self.restorer, options, teller)
+        from datprl_toolkit.remote_sensing.batch_store import staged_group
+
+        with staged_group(self.destination, scene.name) as staged:
+            outcome = restore_scene(scene.source, staged, self.restorer, options, teller)
+        return replace(outcome, output=output)
+
+
+class _Teller:
+    """Passes progress on, and remembers whether the watcher cancelled the batch."""
+
+    def __init__(self, watcher: BatchWatcher, scene: BatchScene) -> None:
+        self.cancelled = False
+        self._watcher = watcher
+        self._scene = scene
+
+    def __call__(self, progress: Progress) -> None:
+        try:
+            self._watcher.progress(self._scene, progress)
+        except BaseException:
+            self.cancelled = True
+            raise
+
+
+def _described(error: Exception) -> tuple[str, str]:
+    """Return the code and the line of an error."""
+    if isinstance(error, DatprlError):
+        return str(error.code), str(error)
+    line = " ".join(str(error).split())
+    code = str(ErrorCode.INTERNAL)
+    return code, f"{code}: {type(error).__name__}: {line}. This is a fault of datprl-toolkit."
+
+
+def _originals(scene: BatchScene) -> tuple[Path, ...]:
+    """Return the local files of a scene; if it cannot be located, that is reported when its turn comes."""
+    try:
+        return locate(scene.source).originals
+    except DatprlError:
+        return ()
+
+
+def fingerprint(scene: BatchScene, options: SceneOptions, restorer: Restorer) -> str:
+    """Return a checksum of everything that decides what an output holds.
+
+    Files count with their size and the time of their last change; remote ones with their address alone.
+    """
+    parts = {
+        "source": scene.source,
+        "input": _identity(scene),
+        "weights": restorer.card.sha256,
+        "context": getattr(restorer, "context_sha256", None),
+        "options": {key: value for key, value in asdict(options).items() if key not in WITHOUT_EFFECT},
+        "version": __version__,
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _identity(scene: BatchScene) -> str:
+    if not _originals(scene):
+        return ""
+    try:
+        return input_identity(Scene.open(scene.source))
+    except (DatprlError, OSError):  # whatever is wrong with it is reported when its turn comes
+        return ""

@@ -1,0 +1,134 @@
+"""One context for all scenes of a batch, so that neighbouring tiles of a mosaic are restored alike."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+
+from datprl_toolkit.errors import DatprlError, ErrorCode, InputError, OptionError
+from datprl_toolkit.files import staged_file
+from datprl_toolkit.remote_sensing.bands import choose_bands
+from datprl_toolkit.remote_sensing.context import CONTEXT_COUNT, CONTEXT_SIZE, context_images
+from datprl_toolkit.remote_sensing.sampling import sample_scene
+from datprl_toolkit.remote_sensing.scaling import scene_profile
+from datprl_toolkit.remote_sensing.scene import Scene
+from datprl_toolkit.restoring.frozen_context import load_context, save_context
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+    from datprl_toolkit.remote_sensing.batch_sources import BatchScene
+    from datprl_toolkit.remote_sensing.options import SceneOptions
+    from datprl_toolkit.restoring import Context, Restorer
+
+
+class SharedContextRestorer:
+    """A restorer whose every context is the same.
+
+    Parameters
+    ----------
+    restorer
+        The network.
+    shared
+        The context.
+    context_sha256
+        Checksum of it, by which a batch knows what its outputs were made with.
+    """
+
+    def __init__(self, restorer: Restorer, shared: Context, context_sha256: str) -> None:
+        self._restorer = restorer
+        self._shared = shared
+        self.context_sha256 = context_sha256
+
+    def context(self, images: npt.NDArray[np.float32]) -> Context:
+        """Return the shared context, whatever the images are."""
+        return self._shared
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._restorer, name)
+
+
+def share_context(
+    scenes: Sequence[BatchScene], options: Mapping[str, SceneOptions], restorer: Restorer, kept: Path
+) -> Restorer:
+    """Return a restorer that uses one context for all scenes.
+
+    Parameters
+    ----------
+    scenes, options
+        The batch, and the options of each scene by its name.
+    restorer
+        The network.
+    kept
+        Where the context is kept: the one that is there is used, so that scenes that are added later fit too.
+
+    Raises
+    ------
+    OptionError
+        ``E_OPTION`` unless all scenes see their values alike: with a scaling that is given, or as uint8; or for a
+        context of each tile.
+    InputError
+        ``E_EMPTY`` if no scene holds any data.
+    """
+    for scene in scenes:
+        _check_shareable(options[scene.name])
+    if not kept.exists():
+        images = _sample(scenes, options)
+        with staged_file(kept) as temporary:
+            save_context(restorer.context(images), temporary)
+    shared = load_context(kept)
+    if shared is None:
+        raise InputError(ErrorCode.CORRUPT, "the file holds no context", where=kept, remedy="Remove it")
+    digest = hashlib.sha256(kept.read_bytes()).hexdigest()
+    return cast("Restorer", SharedContextRestorer(restorer, shared.to(restorer.device), digest))
+
+
+def _check_shareable(options: SceneOptions) -> None:
+    if options.scaling is None or options.scaling.strip() == "percentile":
+        raise OptionError(
+            ErrorCode.OPTION,
+            "a context can be shared by scenes only if their values are scaled alike",
+            where="scaling",
+            remedy="Give --scaling uint8, reflectance:10000 or minmax:LOW,HIGH",
+        )
+    if options.context != "scene" or options.cluster is not None:
+        raise OptionError(
+            ErrorCode.OPTION, "a shared context needs --context scene and no --cluster", remedy="Leave the other out"
+        )
+
+
+def _sample(scenes: Sequence[BatchScene], options: Mapping[str, SceneOptions]) -> npt.NDArray[np.float32]:
+    """Return images of one size from scenes all over the batch, as the network will see them."""
+    step = max(1, len(scenes) // CONTEXT_COUNT)
+    images: list[npt.NDArray[np.float32]] = []
+    for scene in (*scenes[::step], *scenes):  # the rest only if those hold too little
+        if len(images) >= min(CONTEXT_COUNT, len(scenes)):
+            break
+        try:
+            images += _images(scene, options[scene.name])
+        except DatprlError:
+            continue  # what is wrong with a scene is reported when its turn comes
+    if not images:
+        raise InputError(ErrorCode.EMPTY, "no scene of the batch holds data to compute a context from")
+    height, width = (min(image.shape[axis] for image in images) for axis in (1, 2))
+    bands = max(len(image) for image in images)
+    cut = [np.broadcast_to(image[:, :height, :width], (bands, height, width)) for image in images]
+    return np.stack(cut)
+
+
+def _images(scene: BatchScene, options: SceneOptions) -> list[npt.NDArray[np.float32]]:
+    """Return one image of a scene, around its data."""
+    opened = Scene.open(scene.source, nodata=options.nodata)
+    choice = choose_bands(opened, options.bands)
+    with opened.reader() as reader:
+        sample = sample_scene(reader, choice.numbers, opened.grid.shape, largest=CONTEXT_SIZE // options.scale)
+    if sample.is_empty:
+        return []
+    profile = scene_profile(options.scaling, opened.dtype, sample.values)
+    shape = opened.grid.enlarged(options.scale).shape
+    return [context_images(sample, profile, shape, options.scale)[0]]

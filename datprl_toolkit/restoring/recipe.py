@@ -1,0 +1,39 @@
+"""A restorer taken apart, so that it can be sent to another machine and put on a device there."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from datprl_toolkit.restoring.restorer import Restorer
+
+if TYPE_CHECKING:
+    from datprl_toolkit.network import DatprlNetwork
+    from datprl_toolkit.weights import WeightsCard
+
+
+@dataclass(frozen=True, slots=True)
+class RestorerRecipe:
+    """What it takes to make a restorer; it can be pickled, whatever devices the other machine has.
+
+    Parameters
+    ----------
+    network
+        On the CPU.
+    card, precision
+        As the restorer has them.
+    """
+
+    network: DatprlNetwork
+    card: WeightsCard
+    precision: str
+
+    @classmethod
+    def of(cls, restorer: Restorer) -> RestorerRecipe:
+        """Take a restorer apart; it stays as it is."""
+        return cls(copy.deepcopy(restorer.network).cpu(), restorer.card, restorer.precision)
+
+    def make(self, device: str) -> Restorer:
+        """Put the network on a device."""
+        return Restorer(self.network, self.card, device=device, precision=self.precision)

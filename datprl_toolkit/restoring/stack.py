@@ -1,0 +1,163 @@
+"""Stacks of slices of one quantity: one window, one context for all slices, and the change put back as a residual.
+
+Every way in that restores a volume goes through here, whatever it was read from, so that results cannot differ.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from datprl_toolkit.intensity.profile import check_strength
+from datprl_toolkit.restoring.progress import Progress, ProgressCallback, silent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy.typing as npt
+
+    from datprl_toolkit.intensity import IntensityProfile
+    from datprl_toolkit.network import Context
+    from datprl_toolkit.restoring.restorer import Restorer
+
+CONTEXT_SLICES = 8
+BATCH_PIXELS = 8 * 512 * 512
+LARGEST_BATCH = 32
+
+
+def spread(total: int, count: int) -> tuple[int, ...]:
+    """Return at most `count` of `total` indices, spread evenly: the middle of each of `count` equal parts."""
+    number = min(count, total)
+    return tuple((2 * index + 1) * total // (2 * number) for index in range(number))
+
+
+def batch_length(rows: int, columns: int) -> int:
+    """Return how many slices of a size are held at once."""
+    return max(1, min(LARGEST_BATCH, BATCH_PIXELS // (rows * columns)))
+
+
+@dataclass(frozen=True, slots=True)
+class StackRestorer:
+    """Restores slices of one volume, any of them at any time, under one context.
+
+    Parameters
+    ----------
+    restorer
+        The network.
+    profile
+        Window of physical values that the network sees.
+    strength
+        Share of the change that is applied, 0 to 1.
+    inverted
+        Whether small values are shown bright, so that the network is given the inverted image.
+    context
+        Shared by all slices, so that they do not flicker; None leaves every slice as it is.
+    """
+
+    restorer: Restorer
+    profile: IntensityProfile
+    strength: float
+    inverted: bool
+    context: Context | None
+
+    @classmethod
+    def of_volume(
+        cls,
+        read: Callable[[int], npt.NDArray[np.floating]],
+        total: int,
+        restorer: Restorer,
+        profile: IntensityProfile,
+        *,
+        strength: float = 1.0,
+        inverted: bool = False,
+        progress: ProgressCallback = silent,
+    ) -> StackRestorer:
+        """Take the context from a sample of slices spread over the volume.
+
+        Parameters
+        ----------
+        read
+            Returns the physical values of the slice at an index, (rows, columns).
+        total
+            Number of slices.
+
+        Raises
+        ------
+        OptionError
+            ``E_OPTION`` for a strength outside [0, 1].
+        """
+        check_strength(strength)
+        if strength == 0:
+            return cls(restorer, profile, strength, inverted, None)
+        chosen = spread(total, CONTEXT_SLICES)
+        progress(Progress("sampling context", 0, len(chosen), "slices"))
+        images = np.stack([_turned(profile.to_unit(read(index)), inverted=inverted) for index in chosen])
+        context = restorer.context(images[:, None])
+        progress(Progress("sampling context", len(chosen), len(chosen), "slices"))
+        return cls(restorer, profile, strength, inverted, context)
+
+    def restore(self, original: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+        """Return restored physical values of slices, (N, rows, columns)."""
+        if self.context is None:
+            return original.astype(np.float64)
+        before = self.profile.to_unit(original)
+        return self.profile.apply(original, before, self.answer(before), strength=self.strength)
+
+    def answer(self, before: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Return what the network makes of slices, (N, rows, columns) in [0, 1], for any strength."""
+        given = _turned(before, inverted=self.inverted)
+        output = self.restorer.restore_batch(given[:, None], self.context)[:, 0]
+        return _turned(output, inverted=self.inverted)
+
+
+def _turned(unit_values: npt.NDArray[np.float32], *, inverted: bool) -> npt.NDArray[np.float32]:
+    """Turn values round where the image is shown inverted, and back; its own inverse."""
+    return np.float32(1.0) - unit_values if inverted else unit_values
+
+
+def restore_stack(
+    values: npt.NDArray[np.floating],
+    restorer: Restorer,
+    profile: IntensityProfile,
+    *,
+    strength: float = 1.0,
+    inverted: bool = False,
+    padding: npt.NDArray[np.bool_] | None = None,
+    progress: ProgressCallback = silent,
+) -> npt.NDArray[np.float64]:
+    """Restore a volume that lies in memory.
+
+    Parameters
+    ----------
+    values
+        Physical values, (slices, rows, columns), in the unit of `profile`.
+    restorer, profile, strength, inverted
+        See :class:`StackRestorer`.
+    padding
+        Where there is no image; these values are not changed.
+    progress
+        Told after each batch of slices.
+
+    Returns
+    -------
+    Restored values of the same shape; outside the window, in padding and at NaN exactly the given ones.
+    """
+    total, rows, columns = values.shape
+    stack = StackRestorer.of_volume(
+        lambda index: values[index],
+        total,
+        restorer,
+        profile,
+        strength=strength,
+        inverted=inverted,
+        progress=progress,
+    )
+    result = np.empty(values.shape, dtype=np.float64)
+    size = batch_length(rows, columns)
+    for start in range(0, total, size):
+        part = slice(start, start + size)
+        result[part] = stack.restore(values[part])
+        progress(Progress("restoring", min(start + size, total), total, "slices"))
+    return result if padding is None else np.where(padding, values.astype(np.float64), result)

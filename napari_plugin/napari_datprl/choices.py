@@ -1,0 +1,126 @@
+"""What a person chose in the restore form, and the request that follows from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_datprl.messages import Network, RestoreArray, RestoreVolume
+from napari_datprl.restoration import Restoration
+from napari_datprl.sources import ArraySource, SceneSource, VolumeSource, array_source, source_of
+
+if TYPE_CHECKING:
+    from datprl_toolkit.intensity import IntensityProfile
+
+DEFAULT_NETWORK = Network()
+TAPER_SHARE = 0.05
+"""Share of the shown window over which the change fades at its ends, as 20 HU are of the window of a CT."""
+
+
+class Profile(StrEnum):
+    """Which window of values the network sees."""
+
+    AUTOMATIC = "Automatic"
+    TYPE = "Range of the data type"
+    SHOWN = "Window that is shown"
+    SOFT_TISSUE = "CT soft tissue (values in HU)"
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What a person chose.
+
+    Parameters
+    ----------
+    network
+        Weights and device.
+    profile
+        Window that the network sees.
+    strength
+        Share of the change that is shown at first.
+    """
+
+    network: Network = DEFAULT_NETWORK
+    profile: Profile = Profile.AUTOMATIC
+    strength: float = 1.0
+
+
+def profiles_for(layer: Any) -> tuple[Profile, ...]:
+    """Return the windows that make sense for a layer, the best first."""
+    if isinstance(source_of(layer), VolumeSource):
+        return Profile.AUTOMATIC, Profile.SHOWN
+    if layer.rgb or np.dtype(layer.dtype) in (np.uint8, np.uint16):
+        return Profile.TYPE, Profile.SHOWN, Profile.SOFT_TISSUE
+    return Profile.SHOWN, Profile.TYPE, Profile.SOFT_TISSUE
+
+
+def prepare(layer: Any, choices: Choices, shown: int) -> tuple[Restoration, RestoreVolume | RestoreArray]:
+    """Return an empty restoration of a layer and the request that fills it, slice `shown` first.
+
+    Raises
+    ------
+    OptionError
+        ``E_OPTION`` for a layer that cannot be restored here, or a window that is empty.
+    """
+    source = source_of(layer)
+    if isinstance(source, SceneSource):
+        from datprl_toolkit.errors import ErrorCode, OptionError
+
+        raise OptionError(
+            ErrorCode.OPTION,
+            "a scene is restored from file to file, since it may be larger than memory",
+            where=layer.name,
+            remedy="Use 'Restore a file' for it",
+        )
+    if isinstance(source, VolumeSource):
+        restoration = Restoration(source, choices.network, choices.strength)
+        order = nearest_first(len(source.volume.slices), shown)
+        profile = None if choices.profile is Profile.AUTOMATIC else profile_of(layer, choices.profile)
+        return restoration, RestoreVolume(choices.network, source.volume, source.earliest, order, profile)
+    planes = source if isinstance(source, ArraySource) else array_source(layer)
+    restoration = Restoration(planes, choices.network, choices.strength)
+    order = nearest_first(len(planes.values), shown)
+    return restoration, RestoreArray(choices.network, planes.values, order, profile_of(layer, choices.profile))
+
+
+def nearest_first(total: int, shown: int) -> tuple[int, ...]:
+    """Return all indices, the shown one first and the others by their distance from it."""
+    start = min(max(shown, 0), total - 1)
+    return tuple(sorted(range(total), key=lambda index: (abs(index - start), index)))
+
+
+def profile_of(layer: Any, chosen: Profile) -> IntensityProfile:
+    """Return the window of a layer that is no DICOM series, or that a person wants otherwise."""
+    from datprl_toolkit.intensity import IntensityProfile
+    from datprl_toolkit.medical.profiles import CT_SOFT_TISSUE
+
+    unit = layer.metadata.get("unit", "1")
+    if chosen is Profile.SOFT_TISSUE:
+        return CT_SOFT_TISSUE
+    if chosen is Profile.SHOWN and not layer.rgb:
+        low, high = (float(value) for value in layer.contrast_limits)
+        taper = TAPER_SHARE * (high - low)
+        return IntensityProfile("shown-window", low, high, unit, taper_low=taper, taper_high=taper)
+    dtype = np.dtype(layer.dtype)
+    if dtype.kind in "iu":
+        limits = np.iinfo(dtype)
+        return IntensityProfile(dtype.name, float(limits.min), float(limits.max), unit)
+    return IntensityProfile("unit", 0.0, 1.0, unit)
+
+
+def likely_profile(layer: Any) -> IntensityProfile:
+    """Return the window in which a layer would be restored, without looking at all of its slices."""
+    from datprl_toolkit.intensity import IntensityProfile
+    from datprl_toolkit.medical.profiles import CT_SOFT_TISSUE, PET_HIGHEST_SUV
+
+    source = source_of(layer)
+    if not isinstance(source, VolumeSource):
+        return profile_of(layer, profiles_for(layer)[0])
+    if source.volume.modality == "CT":
+        return CT_SOFT_TISSUE
+    if source.suv_factor:
+        return IntensityProfile("pet-suv", 0.0, PET_HIGHEST_SUV / source.suv_factor, source.volume.unit)
+    return profile_of(layer, Profile.SHOWN)

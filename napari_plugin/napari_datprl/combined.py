@@ -1,0 +1,135 @@
+"""Arrays made of two layers while they are looked at: the difference, and the one that ends where the other begins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_datprl.restoration import Restoration
+from napari_datprl.slices import PlanesAs, SliceStack
+from napari_datprl.sources import KEY
+
+if TYPE_CHECKING:
+    from napari.layers import Image
+
+    from napari_datprl.messages import FloatArray
+
+FEW = 8  # planes that a combination keeps; it is made from what its layers keep
+Side = Literal["left", "right"]
+
+
+class Planes:
+    """The planes of an image layer, by one index, whatever the number of its axes."""
+
+    def __init__(self, layer: Image) -> None:
+        self.layer = layer
+        shape = tuple(layer.data[0].shape if layer.multiscale else layer.data.shape)
+        self.leading = shape[: -3 if layer.rgb else -2]
+        self.plane_shape = shape[len(self.leading) :]
+        self.shape = shape
+
+    def __len__(self) -> int:
+        return int(np.prod(self.leading, dtype=int))
+
+    def __getitem__(self, index: int) -> npt.NDArray[Any]:
+        data = self.layer.data[0] if self.layer.multiscale else self.layer.data
+        place = np.unravel_index(index, self.leading) if self.leading else ()
+        return np.asarray(data[tuple(int(part) for part in place)] if place else data[...])
+
+    def stack(self, read: Callable[[int], npt.NDArray[Any]], plane_shape: tuple[int, ...], dtype: Any) -> SliceStack:
+        """Return a stack of as many planes, made by `read`."""
+        size = int(np.prod(plane_shape)) * np.dtype(dtype).itemsize
+        return SliceStack(read, (len(self), *plane_shape), dtype=dtype, cache_bytes=FEW * size)
+
+    def shaped(self, stack: SliceStack) -> Any:
+        """Return a stack of planes with the axes of the layer."""
+        shape = (*self.leading, *stack.shape[1:])
+        return stack if shape == stack.shape else PlanesAs(stack, shape)
+
+
+class Difference:
+    """After minus before, in the unit of both; of colours the mean of the channels."""
+
+    def __init__(self, before: Image, after: Image) -> None:
+        self.before, self.after = Planes(before), Planes(after)
+        if self.before.shape != self.after.shape:
+            from datprl_toolkit.errors import ErrorCode, OptionError
+
+            raise OptionError(
+                ErrorCode.OPTION,
+                f"the two layers have different shapes, {self.before.shape} and {self.after.shape}",
+                where=after.name,
+                remedy="Choose a layer and what was restored from it",
+            )
+        self.stack = self.before.stack(self.plane, self.before.plane_shape[:2], np.float32)
+        self.data = self.before.shaped(self.stack)
+
+    def plane(self, index: int) -> FloatArray:
+        """Return one plane."""
+        after = self.after[index].astype(np.float32)
+        difference: FloatArray = after - self.before[index].astype(np.float32)
+        return difference.mean(axis=-1) if difference.ndim == 3 else difference
+
+
+class Wiped:
+    """A layer on one side of a line; nothing on the other.
+
+    Parameters
+    ----------
+    layer
+        The layer.
+    side
+        On which side of the line it is seen.
+    share
+        Where the line stands, as a share of the width.
+    """
+
+    def __init__(self, layer: Image, side: Side, share: float) -> None:
+        self.planes, self.side = Planes(layer), side
+        self.rgb = bool(layer.rgb)
+        rows, columns = self.planes.plane_shape[:2]
+        shape = (rows, columns, 4) if self.rgb else (rows, columns)
+        self.column = 0
+        dtype = self.planes.layer.dtype if self.rgb else np.float32
+        self.stack = self.planes.stack(self.plane, shape, dtype)
+        self.data = self.planes.shaped(self.stack)
+        self.move(share)
+
+    def move(self, share: float) -> None:
+        """Put the line elsewhere."""
+        columns = self.planes.plane_shape[1]
+        self.column = min(max(round(share * columns), 0), columns)
+        self.stack.forget()
+
+    def plane(self, index: int) -> npt.NDArray[Any]:
+        """Return one plane; what is not seen is NaN, or of colours transparent."""
+        found = self.planes[index]
+        hidden = slice(0, self.column) if self.side == "right" else slice(self.column, None)
+        if not self.rgb:
+            grey = found.astype(np.float32)
+            grey[:, hidden] = np.nan
+            return grey
+        opaque = np.iinfo(found.dtype).max if found.dtype.kind in "iu" else 1
+        coloured = np.concatenate([found[..., :3], np.full((*found.shape[:2], 1), opaque, found.dtype)], axis=-1)
+        coloured[:, hidden, 3] = 0
+        return coloured
+
+
+def follow(layer: Image, changed: Callable[[], None]) -> Callable[[], None]:
+    """Have `changed` called when the values of a layer change; return what ends it."""
+    found = layer.metadata.get(KEY)
+    if not isinstance(found, Restoration):
+        return lambda: None
+    found.changed.connect(changed)
+    return lambda: found.changed.disconnect(changed, missing_ok=True)
+
+
+def symmetric_limit(values: npt.NDArray[Any]) -> float:
+    """Return a limit around 0 that holds nearly all values of a plane; never 0."""
+    finite = np.abs(values[np.isfinite(values)])
+    if finite.size == 0:
+        return 1.0
+    return float(np.percentile(finite, 99.5)) or float(finite.max()) or 1.0

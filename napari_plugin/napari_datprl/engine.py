@@ -1,0 +1,191 @@
+"""The process that holds the network: it reads requests from its standard input and answers on its standard output.
+
+Started by :mod:`napari_datprl.engine_process`; PyTorch is imported here and never in the process of the window.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import queue
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, BinaryIO
+
+from napari_datprl.messages import (
+    Advanced,
+    Cancel,
+    Cancelled,
+    Failed,
+    Finished,
+    ListWeights,
+    Network,
+    ReadPrompts,
+    Reply,
+    Request,
+    RestoreArray,
+    RestoreVolume,
+    RunNode,
+    RunWorkflow,
+    WriteSeries,
+)
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from datprl_toolkit.errors import DatprlError
+    from datprl_toolkit.restoring import Progress, Restorer
+
+
+class StoppedOnRequest(KeyboardInterrupt):
+    """The user pressed Cancel; to whatever is running it is what Ctrl+C is on the command line."""
+
+
+class Engine:
+    """Does one request after another and keeps the network that was used last.
+
+    Parameters
+    ----------
+    send
+        Called with every reply.
+    """
+
+    def __init__(self, send: Callable[[Reply], None]) -> None:
+        self.send = send
+        self.stopped = threading.Event()
+        self._network: Network | None = None
+        self._restorer: Restorer | None = None
+
+    def handle(self, request: Request) -> None:
+        """Do what is asked; whatever goes wrong is one reply of one line."""
+        try:
+            result = self._run(request)
+        except StoppedOnRequest:
+            self.send(Cancelled())
+        except BaseException as error:  # whatever it is, the engine stays alive for the next request
+            self.send(Failed(_explained(error)))
+        else:
+            self.send(Finished(result))
+
+    def _run(self, request: Request) -> object:
+        from napari_datprl import engine_work as work
+
+        if isinstance(request, RestoreVolume):
+            work.restore_volume(self, request)
+            return None
+        if isinstance(request, RestoreArray):
+            work.restore_array(self, request)
+            return None
+        if isinstance(request, WriteSeries):
+            return work.write_series(self, request)
+        if isinstance(request, ReadPrompts):
+            return work.read_prompts(self, request)
+        if isinstance(request, RunNode):
+            return work.run_node(self, request)
+        if isinstance(request, RunWorkflow):
+            return work.run_workflow(self, request)
+        if isinstance(request, ListWeights):
+            return work.list_weights()
+        raise TypeError(f"an engine cannot do {type(request).__name__}")
+
+    def restorer(self, network: Network) -> Restorer:
+        """Return the network that is asked for, loaded once."""
+        if self._restorer is None or self._network != network:
+            self.send(Advanced("loading the network", 0, 1, "networks"))
+            from datprl_toolkit.restoring import Restorer
+
+            # Two networks at once may not fit into the memory of a device.
+            self._restorer = None
+            self._restorer = Restorer.from_pretrained(network.weights, device=network.device)
+            self._network = network
+        self.check()
+        return self._restorer
+
+    def progress(self, progress: Progress) -> None:
+        """Pass progress on; the callback that every job of the toolkit takes."""
+        self.check()
+        self.send(Advanced(progress.step, progress.done, progress.total, progress.unit))
+
+    def check(self) -> None:
+        """Raise if the work is to be stopped."""
+        if self.stopped.is_set():
+            raise StoppedOnRequest
+
+    @contextmanager
+    def interruptible(self, network: nn.Module) -> Iterator[None]:
+        """Stop between any two layers of the network, so that Cancel does not wait for a large slice or tile."""
+        handles = [
+            module.register_forward_pre_hook(lambda *_: self.check())
+            for module in network.modules()
+            if next(module.children(), None) is not None
+        ]
+        try:
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+
+
+def _explained(error: BaseException) -> DatprlError:
+    """Return an error of ours as it is, and any other as one line with a code."""
+    from datprl_toolkit.errors import DatprlError, ErrorCode, ResourceError
+
+    if isinstance(error, DatprlError):
+        return error
+    if isinstance(error, MemoryError):
+        return ResourceError(ErrorCode.MEMORY, "memory does not suffice", remedy="Close other programs or layers")
+    if os.environ.get("DATPRL_DEBUG"):
+        import traceback
+
+        traceback.print_exception(error)
+    return DatprlError(
+        ErrorCode.INTERNAL,
+        f"a fault of this program: {type(error).__name__}: {error}",
+        remedy="Start napari with DATPRL_DEBUG=1 to see where",
+    )
+
+
+def serve(requests: BinaryIO, replies: BinaryIO) -> None:
+    """Answer requests until the other end is closed."""
+    waiting: queue.Queue[Request | None] = queue.Queue()
+
+    def send(reply: Reply) -> None:
+        pickle.dump(reply, replies, protocol=pickle.HIGHEST_PROTOCOL)
+        replies.flush()
+
+    engine = Engine(send)
+    reader = threading.Thread(target=_receive, args=(requests, waiting, engine.stopped), daemon=True)
+    reader.start()
+    while (request := waiting.get()) is not None:
+        engine.handle(request)
+
+
+def _receive(requests: BinaryIO, waiting: queue.Queue[Request | None], stopped: threading.Event) -> None:
+    """Pass requests on; a cancellation overtakes whatever is being done."""
+    while True:
+        try:
+            request = pickle.load(requests)
+        except EOFError:
+            # The window is gone: nobody waits for the work in hand.
+            stopped.set()
+            waiting.put(None)
+            return
+        if isinstance(request, Cancel):
+            stopped.set()
+        else:
+            # Here and not where it is done: a cancellation that comes right behind it must not be lost.
+            stopped.clear()
+            waiting.put(request)
+
+
+def main() -> None:
+    """Serve on the standard streams; whatever a library prints goes to the error stream instead."""
+    replies = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    serve(sys.stdin.buffer, replies)
+
+
+if __name__ == "__main__":
+    main()

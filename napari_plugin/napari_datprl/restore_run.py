@@ -1,0 +1,153 @@
+"""One restoration under way: a worker thread listens to the engine, the layer fills in, and nothing else changes."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from napari.qt.threading import thread_worker
+from qtpy.QtCore import QObject, Signal
+
+from napari_datprl.layers import restored_layer
+from napari_datprl.messages import (
+    Advanced,
+    Cancelled,
+    Failed,
+    Finished,
+    Loaded,
+    Reply,
+    Request,
+    SliceAnswered,
+)
+from napari_datprl.viewing import shown_index
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from napari.layers import Image
+    from napari.viewer import Viewer
+
+    from napari_datprl.engine_process import EngineProcess
+    from napari_datprl.restoration import Restoration
+
+SELDOM = 1.0  # seconds between refreshes of a view that shows many slices at once
+
+
+class EngineCall(QObject):
+    """Asks the engine from a thread and tells its replies as signals in the thread of the window.
+
+    Signals
+    -------
+    replied
+        Every reply.
+    ended
+        The last one: ``Finished``, ``Cancelled`` or ``Failed``.
+    """
+
+    replied = Signal(object)
+    ended = Signal(object)
+
+    def __init__(self, engine: EngineProcess, request: Request, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._engine = engine
+        self._last: Reply | None = None
+        self._worker: Any = thread_worker(self._listen, start_thread=False)(request)
+        self._worker.yielded.connect(self._on_reply)
+        self._worker.finished.connect(self._on_end)
+
+    def start(self) -> None:
+        """Start."""
+        self._worker.start()
+
+    def cancel(self) -> None:
+        """Stop; `ended` follows."""
+        self._engine.cancel()
+
+    def _listen(self, request: Request) -> Generator[Reply, None, None]:
+        yield from self._engine.ask(request)
+
+    def _on_reply(self, reply: Reply) -> None:
+        if isinstance(reply, Finished | Cancelled | Failed):
+            self._last = reply
+        self.replied.emit(reply)
+
+    def _on_end(self) -> None:
+        self.ended.emit(self._last or Cancelled())
+
+
+class RestoreRun(EngineCall):
+    """Fills one restoration and shows it as a layer of its own, so that an earlier result is never touched.
+
+    Signals
+    -------
+    advanced
+        Text, done, total.
+
+    Parameters
+    ----------
+    viewer
+        Where the layer is shown.
+    layer
+        What is restored.
+    restoration, request
+        As :func:`napari_datprl.choices.prepare` gives them.
+    """
+
+    advanced = Signal(str, int, int)
+
+    def __init__(
+        self,
+        viewer: Viewer,
+        layer: Image,
+        restoration: Restoration,
+        request: Request,
+        engine: EngineProcess,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(engine, request, parent)
+        self.viewer = viewer
+        self.source_layer = layer
+        self.restoration = restoration
+        self.layer = self._added_layer()
+        self._refreshed = time.monotonic()
+        self.replied.connect(self._take)
+
+    def _take(self, reply: Reply) -> None:
+        if isinstance(reply, Loaded):
+            self.restoration.profile, self.restoration.card = reply.profile, reply.card
+            self.restoration.description, self.restoration.notes = reply.description, reply.notes
+        elif isinstance(reply, Advanced):
+            self.advanced.emit(reply.step, reply.done, reply.total)
+        elif isinstance(reply, SliceAnswered):
+            self.restoration.add(reply.index, reply.answer)
+            self._show(reply.index)
+            self.advanced.emit("restoring", self.restoration.done, self.restoration.total)
+        elif self.restoration.done and self.layer in self.viewer.layers:
+            self.layer.refresh(extent=False)
+        elif self.layer in self.viewer.layers:
+            self.viewer.layers.remove(self.layer)
+
+    def _show(self, index: int) -> None:
+        """Show a new slice: at once where it is looked at, now and then where many are seen together."""
+        shown = shown_index(self.viewer, self.layer)
+        if shown == index or (shown is None and time.monotonic() - self._refreshed > SELDOM):
+            self._refresh()
+
+    def _added_layer(self) -> Image:
+        """Return the layer that will fill in, added above its source; making it takes napari longer than filling it."""
+        from napari.layers import Image
+
+        data, options, _ = restored_layer(self.restoration, f"{self.source_layer.name} restored", self.source_layer)
+        options["metadata"]["restored_from"] = self.source_layer
+        layer = Image(data, **options)
+        layers, active = self.viewer.layers, self.viewer.layers.selection.active
+        layers.insert(layers.index(self.source_layer) + 1 if self.source_layer in layers else len(layers), layer)
+        # Whoever looks at a layer keeps it in hand while another fills in.
+        if active is not None and active in layers:
+            layers.selection.active = active
+        return layer
+
+    def _refresh(self) -> None:
+        if self.layer in self.viewer.layers:
+            self.layer.refresh(extent=False, thumbnail=False, highlight=False)
+            self._refreshed = time.monotonic()

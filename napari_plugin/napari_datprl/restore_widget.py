@@ -1,0 +1,292 @@
+"""The restore widget: choose, start, watch it fill in, stop, change the strength, write."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari.viewer import Viewer
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import (
+    QComboBox,
+    QFileDialog,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+from superqt import QLabeledDoubleSlider
+
+from napari_datprl.choices import Choices, Profile, prepare, profiles_for
+from napari_datprl.engine_process import ENGINE, EngineProcess
+from napari_datprl.layer_choice import LayerChoice
+from napari_datprl.messages import Advanced, Cancelled, Failed, Finished, ListWeights, Network, Reply
+from napari_datprl.preferences import preferences
+from napari_datprl.requests import write_request
+from napari_datprl.restoration import Restoration
+from napari_datprl.restore_run import EngineCall, RestoreRun
+from napari_datprl.shortcuts import bind_keys
+from napari_datprl.sources import KEY, VolumeSource
+from napari_datprl.status import show_values
+from napari_datprl.viewing import shown_index
+
+if TYPE_CHECKING:
+    from napari.layers import Image
+
+DEVICES = ("auto", "cpu", "cuda")
+STRENGTH_STEP = 0.05
+MESSAGE_LINES = 4
+
+
+class RestoreWidget(QWidget):
+    """Restores the chosen layer beside itself.
+
+    Parameters
+    ----------
+    napari_viewer
+        The viewer.
+    engine
+        Where the network runs.
+    """
+
+    def __init__(self, napari_viewer: Viewer, engine: EngineProcess = ENGINE) -> None:
+        super().__init__()
+        self.viewer = napari_viewer
+        self.engine = engine
+        self.run: RestoreRun | None = None
+        self._call: EngineCall | None = None
+        chosen = preferences()
+        self.layer_choice = LayerChoice(napari_viewer)
+        self.weights = _editable((chosen.weights,))
+        self.profile = QComboBox()
+        self.device = _editable((chosen.device, *(name for name in DEVICES if name != chosen.device)))
+        self.strength = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
+        self.strength.setRange(0.0, 1.0)
+        self.strength.setSingleStep(STRENGTH_STEP)  # type: ignore[arg-type]  # typed for whole numbers
+        self.strength.setValue(chosen.strength)
+        self.start_button = QPushButton("Restore")
+        self.cancel_button = QPushButton("Cancel")
+        self.cancel_button.setEnabled(False)
+        self.export_button = QPushButton("Write series ...")
+        self.bar = QProgressBar()
+        self.bar.setTextVisible(True)
+        self.message = QLabel()
+        self.message.setWordWrap(True)
+        self.message.setMinimumHeight(MESSAGE_LINES * self.message.fontMetrics().lineSpacing())
+        self.message.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self.message.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self._explain()
+        self._lay_out()
+        self._connect()
+        self._on_layer()
+        show_values(napari_viewer)
+        bind_keys(napari_viewer)
+        self._list_weights()
+
+    def _explain(self) -> None:
+        self.weights.setToolTip("Name of shipped weights, or the path of a .safetensors file")
+        self.profile.setToolTip("Window of values that the network sees; outside it nothing changes")
+        self.device.setToolTip("auto, cpu, cuda, cuda:1, mps")
+        self.strength.setToolTip("Share of the network's change that is shown; changes at once, without the network")
+        self.cancel_button.setToolTip("Stop; slices that are restored already stay")
+        self.export_button.setToolTip(
+            "Write the restored series, at this strength: a folder of derived DICOM, or a name that ends in .nii.gz"
+        )
+
+    def _lay_out(self) -> None:
+        form = QFormLayout()
+        form.addRow("Layer", self.layer_choice)
+        form.addRow("Weights", self.weights)
+        form.addRow("Window", self.profile)
+        form.addRow("Device", self.device)
+        form.addRow("Strength", self.strength)
+        buttons = QHBoxLayout()
+        buttons.addWidget(self.start_button)
+        buttons.addWidget(self.cancel_button)
+        column = QVBoxLayout(self)
+        column.addLayout(form)
+        column.addLayout(buttons)
+        column.addWidget(self.bar)
+        column.addWidget(self.message)
+        column.addWidget(self.export_button)
+        notice = QLabel("Research use. Not for diagnosis.")
+        notice.setEnabled(False)
+        column.addWidget(notice)
+        column.addStretch()
+
+    def _connect(self) -> None:
+        self.layer_choice.changed.connect(self._on_layer)
+        self.start_button.clicked.connect(self.start)
+        self.cancel_button.clicked.connect(self.cancel)
+        self.strength.valueChanged.connect(self._on_strength)
+        self.export_button.clicked.connect(self._ask_folder)
+
+    def choices(self) -> Choices:
+        """Return what is chosen in the form."""
+        network = Network(self.weights.currentText().strip() or "small", self.device.currentText().strip() or "auto")
+        profile = Profile(self.profile.currentText()) if self.profile.count() else Profile.AUTOMATIC
+        return Choices(network, profile, float(self.strength.value()))
+
+    @property
+    def restoration(self) -> Restoration | None:
+        """What the strength and the writing apply to: the chosen layer's own, or the latest made from it."""
+        layer = self.layer_choice.layer
+        if layer is None:
+            return None
+        found = layer.metadata.get(KEY)
+        if isinstance(found, Restoration):
+            return found
+        latest = self.restored_layer(layer)
+        return None if latest is None else latest.metadata[KEY]
+
+    def restored_layer(self, layer: Image) -> Image | None:
+        """Return the latest layer that was restored from `layer`, or the layer itself if it is one."""
+        if isinstance(layer.metadata.get(KEY), Restoration):
+            return layer
+        if self.run is not None and self.run.source_layer is layer and self.run.layer in self.viewer.layers:
+            return self.run.layer
+        made: list[Any] = [each for each in self.viewer.layers if each.metadata.get("restored_from") is layer]
+        return made[-1] if made else None
+
+    def start(self) -> None:
+        """Restore the chosen layer; the slice that is shown first."""
+        layer = self.layer_choice.layer
+        if layer is None or self.engine.is_working:
+            return
+        shown = shown_index(self.viewer, layer)
+        middle = layer.data.shape[0] // 2 if layer.ndim > 2 else 0
+        try:
+            restoration, request = prepare(layer, self.choices(), middle if shown is None else shown)
+        except Exception as error:
+            self.say(str(error), wrong=True)
+            return
+        self.run = RestoreRun(self.viewer, layer, restoration, request, self.engine, self)
+        self.run.advanced.connect(self._on_advance)
+        self.run.ended.connect(self._on_end)
+        self._set_working(working=True)
+        self.say("Starting the engine ...")
+        self.run.start()
+
+    def cancel(self) -> None:
+        """Stop what is under way."""
+        self.cancel_button.setEnabled(False)
+        self.cancel_button.setText("Cancelling ...")
+        self.engine.cancel()
+
+    def export(self, destination: Path) -> None:
+        """Write the restored series at the chosen strength."""
+        restoration = self.restoration
+        try:
+            request = write_request(restoration, destination)
+        except Exception as error:
+            self.say(str(error), wrong=True)
+            return
+        self._call = EngineCall(self.engine, request, self)
+        self._call.replied.connect(self._on_reply)
+        self._call.ended.connect(self._on_end)
+        self._set_working(working=True)
+        self._call.start()
+
+    def say(self, text: str, *, wrong: bool = False) -> None:
+        """Show one message."""
+        self.message.setStyleSheet("color: #e06c60;" if wrong else "")
+        self.message.setText(text)
+
+    def closeEvent(self, event: Any) -> None:
+        """Stop what is under way when the window closes."""
+        self.engine.cancel()
+        super().closeEvent(event)
+
+    def _list_weights(self) -> None:
+        """Fill in the names of weights; this also lets the engine load PyTorch before it is needed."""
+        if self.engine.is_working:
+            return
+        self._listing = EngineCall(self.engine, ListWeights(), self)
+        self._listing.ended.connect(self._on_weights)
+        self._listing.start()
+
+    def _on_weights(self, reply: Reply) -> None:
+        if isinstance(reply, Finished):
+            chosen = self.weights.currentText()
+            names = list(reply.result)
+            self.weights.clear()
+            self.weights.addItems(names if chosen in names else [chosen, *names])
+            self.weights.setCurrentText(chosen)
+
+    def _on_layer(self) -> None:
+        layer = self.layer_choice.layer
+        self.profile.clear()
+        if layer is not None:
+            self.profile.addItems([str(profile) for profile in profiles_for(layer)])
+        self._update_buttons()
+
+    def _on_strength(self, strength: float) -> None:
+        restoration, layer = self.restoration, self.layer_choice.layer
+        if restoration is None or layer is None:
+            return
+        restoration.set_strength(float(strength))
+        shown = self.restored_layer(layer)
+        if shown is not None:
+            shown.refresh(extent=False, thumbnail=False, highlight=False)
+
+    def _on_reply(self, reply: Reply) -> None:
+        if isinstance(reply, Advanced):
+            self._on_advance(reply.step, reply.done, reply.total)
+
+    def _on_advance(self, step: str, done: int, total: int) -> None:
+        self.bar.setMaximum(total)
+        self.bar.setValue(done)
+        self.bar.setFormat(f"{step} %v of %m")
+        if self.run is not None and self.run.restoration.notes:
+            self.say("\n".join(self.run.restoration.notes))
+
+    def _on_end(self, reply: Reply) -> None:
+        self._set_working(working=False)
+        if isinstance(reply, Failed):
+            self.say(str(reply.error), wrong=True)
+        elif isinstance(reply, Cancelled):
+            self.say("Cancelled." + self._kept())
+        elif self._call is not None and isinstance(reply, Finished) and reply.result:
+            self.say(f"{reply.result}.")
+        elif self.run is not None:
+            notes = "".join(f"\n{note}" for note in self.run.restoration.notes)
+            self.say(f"Restored with {self.run.restoration.description}.{notes}")
+        self._call = None
+
+    def _kept(self) -> str:
+        done = self.run.restoration.done if self.run is not None and self._call is None else 0
+        return f" {done} of {self.run.restoration.total} slices are restored and stay." if done and self.run else ""
+
+    def _set_working(self, *, working: bool) -> None:
+        self.cancel_button.setText("Cancel")
+        self.cancel_button.setEnabled(working)
+        self.bar.setMaximum(0 if working else 1)
+        self.bar.setFormat("")
+        self.bar.setValue(0)
+        self._update_buttons()
+        self.start_button.setEnabled(not working)
+
+    def _update_buttons(self) -> None:
+        restoration = self.restoration
+        self.start_button.setEnabled(self.layer_choice.layer is not None and not self.engine.is_working)
+        self.export_button.setEnabled(
+            restoration is not None
+            and restoration.complete
+            and isinstance(restoration.source, VolumeSource)
+            and not self.engine.is_working
+        )
+
+    def _ask_folder(self) -> None:
+        name, _ = QFileDialog.getSaveFileName(self, "Folder for the new series, or a name that ends in .nii.gz")
+        if name:
+            self.export(Path(name))
+
+
+def _editable(items: tuple[str, ...]) -> QComboBox:
+    box = QComboBox()
+    box.setEditable(True)
+    box.addItems(list(items))
+    return box

@@ -1,0 +1,86 @@
+"""Help for tests of this plugin: layers from folders, restorations without a window, and waiting in one."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from napari_datprl.layers import series_layer
+from napari_datprl.messages import Loaded, Reply, Request, SliceAnswered
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from napari.layers import Image
+
+    from napari_datprl.engine_process import EngineProcess
+    from napari_datprl.restoration import Restoration
+
+PATIENCE = 240.0  # seconds; only so that what hangs ends
+
+
+def opened(folder: Path) -> Image:
+    """Return the only series of a folder as the layer that the reader makes of it."""
+    from napari.layers import Image
+
+    from datprl_toolkit.medical.grouping import group_series
+    from datprl_toolkit.medical.reading import scan
+
+    found = scan(folder)
+    (series,) = group_series(found.instances)
+    data, options, _ = series_layer(series, frozenset(found.series_numbers))
+    return Image(data, **options)
+
+
+def fill(restoration: Restoration, request: Request, engine: EngineProcess) -> Reply:
+    """Fill a restoration without a window; return the engine's last word."""
+    last: Reply | None = None
+    for reply in engine.ask(request):
+        last = reply
+        if isinstance(reply, Loaded):
+            restoration.profile, restoration.card, restoration.notes = reply.profile, reply.card, reply.notes
+        elif isinstance(reply, SliceAnswered):
+            restoration.add(reply.index, reply.answer)
+    assert last is not None
+    return last
+
+
+def wait_for(condition: Callable[[], bool], patience: float = PATIENCE) -> None:
+    """Let the window work until something is so."""
+    from qtpy.QtWidgets import QApplication
+
+    end = time.monotonic() + patience
+    while not condition():
+        if time.monotonic() > end:
+            msg = "the window waited in vain"
+            raise TimeoutError(msg)
+        QApplication.processEvents()
+        time.sleep(0.005)
+
+
+def brightened(layer: Image, share: float = 0.1) -> Image:
+    """Return the layer of a restoration whose network brightens everything by a share of the window; none is run."""
+    import numpy as np
+
+    from napari_datprl.choices import Choices, likely_profile, prepare
+    from napari_datprl.layers import restored_layer
+
+    restoration, _ = prepare(layer, Choices(), 0)
+    restoration.profile = likely_profile(layer)
+    for index in range(restoration.total):
+        unit = restoration.profile.to_unit(restoration.original(index))
+        restoration.add(index, np.clip(unit + share, 0.0, 1.0).astype(np.float32))
+    data, options, _ = restored_layer(restoration, f"{layer.name} restored", layer)
+    options["metadata"]["restored_from"] = layer
+    return type(layer)(data, **options)
+
+
+def settle(seconds: float = 0.2) -> None:
+    """Let the window draw what waits to be drawn."""
+    from qtpy.QtWidgets import QApplication
+
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        QApplication.processEvents()
+        time.sleep(0.005)

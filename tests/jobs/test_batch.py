@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from datprl_toolkit.errors import DatprlError, ErrorCode
+from datprl_toolkit.jobs import RestoreOptions
+from datprl_toolkit.jobs.batch import restore_batch
+from datprl_toolkit.remote_sensing.testing import photograph, write_raster
+from datprl_toolkit.restoring.testing import tiny_restorer
+
+if TYPE_CHECKING:
+    from datprl_toolkit.restoring import Restorer
+
+RECIPE = Path(__file__).parents[2] / "recipes" / "batch_restore_satellite.py"
+
+
+@pytest.fixture
+def tiles(tmp_path: Path) -> Path:
+    folder = tmp_path / "tiles"
+    folder.mkdir()
+    write_raster(folder / "a.tif", photograph(3, 24, 32))
+    (folder / "b.tif").write_bytes((folder / "a.tif").read_bytes()[:900])
+    return folder
+
+
+def test_a_batch_says_what_it_found_and_draws_what_it_made(tiles: Path, tmp_path: Path) -> None:
+    said: list[str] = []
+    outcome = restore_batch(
+        [tiles], tmp_path / "out", tiny_restorer, RestoreOptions(), previews=tmp_path / "looks", announce=said.append
+    )
+    assert (outcome.done, outcome.failed) == (("a",), ("b",))
+    assert len(said) == 1
+    assert said[0].startswith("2 scenes; weights test")
+    assert [path.name for path in (tmp_path / "looks").iterdir()] == ["a.png"]
+
+
+def test_weights_are_not_loaded_for_a_batch_without_scenes(tmp_path: Path) -> None:
+    def load() -> Restorer:
+        raise AssertionError("the weights were loaded")
+
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DatprlError) as raised:
+        restore_batch([tmp_path / "empty"], tmp_path / "out", load)
+    assert raised.value.code == ErrorCode.EMPTY
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_output_inside_the_input_is_refused(tiles: Path) -> None:
+    with pytest.raises(DatprlError, match="inside the input folder"):
+        restore_batch([tiles], tiles / "out", tiny_restorer)
+
+
+def test_the_recipe_restores_tiles_and_reports_failures(
+    tiles: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    specification = importlib.util.spec_from_file_location("batch_restore_satellite", RECIPE)
+    assert specification is not None
+    assert specification.loader is not None
+    recipe = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(recipe)
+    restorer = tiny_restorer()
+    monkeypatch.setattr(recipe.Restorer, "from_pretrained", lambda *_, **__: restorer)
+    assert recipe.main([str(tiles / "*.tif")], str(tmp_path / "out.zarr")) == 1
+    printed = capsys.readouterr().out
+    assert "done    a  32 x 24 pixels restored" in printed
+    assert "failed  b  E_CORRUPT" in printed
+    assert "1 restored, 0 done before, 1 failed" in printed

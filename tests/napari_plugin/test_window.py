@@ -1,0 +1,310 @@
+"""The whole way through the real window: open, restore, compare, measure, write; and that the window answers."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pydicom
+import pytest
+import SimpleITK as sitk
+from napari_datprl.comparing import Mode
+from napari_datprl.engine_process import EngineProcess
+from napari_datprl.restore_widget import RestoreWidget
+from napari_datprl.sources import KEY
+from napari_datprl.testing import opened, settle, wait_for
+
+from datprl_toolkit.errors import ErrorCode
+from datprl_toolkit.medical import DicomOptions, restore_dicom
+from datprl_toolkit.restoring import Restorer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from napari.viewer import Viewer
+
+LONGEST_BUSY = 0.1  # seconds of its own time that the window's thread may take before it answers again
+
+
+class Pulse:
+    """Measures for how long the thread of the window is busy between two turns of its event loop.
+
+    Its own processor time is measured, not the clock: how many other programs run beside it says nothing of it.
+    """
+
+    def __init__(self) -> None:
+        from qtpy.QtCore import QTimer
+
+        self.longest = 0.0
+        self.turns = 0
+        self._last = time.thread_time()
+        self._timer = QTimer()
+        self._timer.setInterval(0)
+        self._timer.timeout.connect(self._beat)
+
+    def start(self) -> None:
+        self.longest, self.turns, self._last = 0.0, 0, time.thread_time()
+        self._timer.start()
+
+    def stop(self) -> None:
+        self._timer.stop()
+
+    def _beat(self) -> None:
+        now = time.thread_time()
+        self.longest, self._last = max(self.longest, now - self._last), now
+        self.turns += 1
+
+
+@pytest.fixture
+def restoring(model: Viewer, engine: EngineProcess, tiny_weights: str) -> RestoreWidget:
+    """The widget beside a viewer without a window."""
+    return chosen(RestoreWidget(model, engine), tiny_weights)
+
+
+def chosen(widget: RestoreWidget, weights: str) -> RestoreWidget:
+    engine = widget.engine
+    wait_for(lambda: widget.start_button.isEnabled() or not engine.is_working)
+    widget.weights.setCurrentText(weights)
+    widget.device.setCurrentText("cpu")
+    return widget
+
+
+def finished(widget: RestoreWidget) -> bool:
+    return widget.start_button.isEnabled() and not widget.engine.is_working
+
+
+def geometry(folder: Path) -> tuple[object, ...]:
+    reader: Any = sitk.ImageSeriesReader()  # type: ignore[no-untyped-call]
+    reader.SetFileNames(reader.GetGDCMSeriesFileNames(str(folder)))
+    image = reader.Execute()
+    return image.GetSize(), image.GetSpacing(), image.GetOrigin(), image.GetDirection()
+
+
+def new_errors(source: Path, derived: Path) -> set[str]:
+    """Return what dciodvfy calls an error in a derived file and not in its source; nothing where it is not there."""
+    program = shutil.which("dciodvfy")
+    if program is None:
+        return set()
+
+    def errors(path: Path) -> set[str]:
+        found = subprocess.run([program, str(path)], capture_output=True, text=True, errors="replace", check=False)
+        return {line for line in found.stderr.splitlines() if line.startswith("Error")}
+
+    return errors(derived) - errors(source)
+
+
+@pytest.mark.gl
+@pytest.mark.parametrize("modality", ["ct_folder", "pet_folder"])
+def test_open_restore_compare_and_write(
+    modality: str,
+    request: pytest.FixtureRequest,
+    viewer: Viewer,
+    engine: EngineProcess,
+    tiny_weights: str,
+    tmp_path: Path,
+) -> None:
+    folder: Path = request.getfixturevalue(modality)
+    (original,) = viewer.open(str(folder), plugin="datprl-toolkit")
+    _, restore = viewer.window.add_plugin_dock_widget("datprl-toolkit", "Restore")
+    restore.engine = engine
+    wait_for(lambda: not restore.engine.is_working)
+    restore.weights.setCurrentText(tiny_weights)
+    restore.device.setCurrentText("cpu")
+    restore.start()
+    wait_for(lambda: finished(restore))
+    restored = viewer.layers[1]
+    assert np.isfinite(np.asarray(restored.data)).all(), restore.message.text()
+    assert np.array_equal(restored.scale, original.scale)
+    assert np.array_equal(restored.translate, original.translate)
+
+    _, compare = viewer.window.add_plugin_dock_widget("datprl-toolkit", "Compare")
+    assert (compare.before.layer, compare.after.layer) == (original, restored)
+    compare.set_mode(Mode.SIDE_BY_SIDE)
+    settle()
+    compare.set_mode(Mode.OFF)
+
+    restore.export(tmp_path / "out")
+    wait_for(lambda: finished(restore))
+    assert "slices written" in restore.message.text()
+    assert np.array_equal(np.asarray(opened(tmp_path / "out").data), np.asarray(restored.data))
+    assert geometry(tmp_path / "out") == geometry(folder)
+    sources = {pydicom.dcmread(path).SOPInstanceUID: path for path in folder.glob("*.dcm")}
+    for path in (tmp_path / "out").glob("*.dcm"):
+        derived = pydicom.dcmread(path)
+        source = sources.pop(derived.SourceImageSequence[0].ReferencedSOPInstanceUID)
+        assert derived.ImageType[0] == "DERIVED"
+        assert new_errors(source, path) == set()
+    assert not sources
+
+
+@pytest.mark.gl
+def test_the_window_answers_while_it_restores(
+    viewer: Viewer, engine: EngineProcess, tiny_weights: str, tmp_path: Path
+) -> None:
+    from datprl_toolkit.medical.testing import write_synthetic_series
+
+    restoring = chosen(RestoreWidget(viewer, engine), tiny_weights)
+    viewer.window.add_dock_widget(restoring, name="Restore")
+    write_synthetic_series(tmp_path / "long", "CT", 64)
+    viewer.add_layer(opened(tmp_path / "long"))
+    settle()
+    pulse = Pulse()
+    restoring.start()
+    settle(0.01)
+    pulse.start()
+    wait_for(lambda: finished(restoring))
+    pulse.stop()
+    assert restoring.run is not None
+    assert restoring.run.restoration.complete
+    assert pulse.turns > 24
+    assert pulse.longest < LONGEST_BUSY
+
+
+def test_strength_changes_what_is_shown_at_once(
+    model: Viewer, restoring: RestoreWidget, ct_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = model.add_layer(opened(ct_folder))
+    restoring.start()
+    wait_for(lambda: finished(restoring))
+    restored = model.layers[1]
+    full = np.asarray(restored.data).copy()
+    monkeypatch.delattr(EngineProcess, "ask")
+    restoring.strength.setValue(0.0)
+    assert np.array_equal(np.asarray(restored.data), np.asarray(original.data))
+    restoring.strength.setValue(1.0)
+    assert np.array_equal(np.asarray(restored.data), full)
+
+
+def test_cancel_keeps_what_is_done_and_every_earlier_result(
+    model: Viewer, restoring: RestoreWidget, ct_folder: Path
+) -> None:
+    model.add_layer(opened(ct_folder))
+    restoring.start()
+    wait_for(lambda: finished(restoring))
+    earlier = model.layers[1]
+    values = np.asarray(earlier.data).copy()
+    restoring.start()
+    assert restoring.run is not None
+    again = restoring.run.restoration
+    wait_for(lambda: again.done > 0 or finished(restoring))
+    restoring.cancel()
+    wait_for(lambda: finished(restoring))
+    assert np.array_equal(np.asarray(earlier.data), values)
+    assert len(model.layers) == 3
+    if not again.complete:
+        assert "Cancelled" in restoring.message.text()
+        assert np.isnan(again.planes[0 if 0 not in again._answers else 4]).all()
+
+
+def test_a_run_that_fails_leaves_no_layer_and_says_why(
+    model: Viewer, restoring: RestoreWidget, ct_folder: Path
+) -> None:
+    model.add_layer(opened(ct_folder))
+    restoring.weights.setCurrentText("nowhere")
+    restoring.start()
+    wait_for(lambda: finished(restoring))
+    assert len(model.layers) == 1
+    assert restoring.message.text().startswith("E_WEIGHTS")
+    assert restoring.start_button.isEnabled()
+
+
+def test_the_status_bar_says_value_unit_before_after_difference_and_place(model: Viewer, pet_folder: Path) -> None:
+    from napari_datprl.status import show_values
+    from napari_datprl.testing import brightened
+
+    original = model.add_layer(opened(pet_folder))
+    restored = model.add_layer(brightened(original, 0.1))
+    show_values(model)
+    source = original.metadata[KEY]
+    index = (3, 20, 24)
+    place = tuple(np.asarray(index) * original.scale + original.translate)
+    before, after = (float(layer.data[index]) for layer in (original, restored))
+    for layer in (original, restored):
+        said = layer.get_status(place, world=True)["coordinates"]
+        assert f"original {before:.6g} Bq/ml" in said
+        assert f"restored {after:.6g} Bq/ml" in said
+        assert f"difference {after - before:+.4g}" in said
+        assert f"SUV {float(layer.data[index]) * source.suv_factor:.3g}" in said
+        assert "L 0.0 P 0.0 I 91.0 mm" in said
+
+
+def test_the_same_series_equals_the_command_line_in_the_window_too(
+    model: Viewer, restoring: RestoreWidget, ct_folder: Path, tiny_weights: str, tmp_path: Path
+) -> None:
+    model.add_layer(opened(ct_folder))
+    restoring.strength.setValue(0.6)
+    restoring.start()
+    wait_for(lambda: finished(restoring))
+    restore_dicom(
+        ct_folder, tmp_path / "line", Restorer.from_pretrained(tiny_weights, device="cpu"), DicomOptions(strength=0.6)
+    )
+    assert np.abs(np.asarray(model.layers[1].data) - np.asarray(opened(tmp_path / "line").data)).max() <= 1
+
+
+@pytest.mark.gl
+@pytest.mark.shared
+@pytest.mark.parametrize(
+    ("modality", "folder", "unit"), [("ct", "acrin042_ct", "HU"), ("pet", "acrin042_pet_ac", "Bq/ml")]
+)
+def test_real_series_go_through_the_window(
+    modality: str,
+    folder: str,
+    unit: str,
+    viewer: Viewer,
+    engine: EngineProcess,
+    tiny_weights: str,
+    shared_data: Path,
+    tmp_path: Path,
+) -> None:
+    restoring = chosen(RestoreWidget(viewer, engine), tiny_weights)
+    series = sorted(
+        (path for path in (shared_data / modality / "train" / folder).rglob("*") if path.is_file()),
+        key=lambda path: float(pydicom.dcmread(path, stop_before_pixels=True).ImagePositionPatient[2]),
+    )
+    (tmp_path / "in").mkdir()
+    for path in series[len(series) // 2 :][:3]:
+        shutil.copy(path, tmp_path / "in" / path.name)
+    (original,) = viewer.open(str(tmp_path / "in"), plugin="datprl-toolkit")
+    restoring.layer_choice.choose(original)
+    restoring.start()
+    wait_for(lambda: finished(restoring))
+    restored = viewer.layers[1]
+    assert restored.metadata["unit"] == unit
+    assert restored.name.endswith("restored")
+    assert np.isfinite(np.asarray(restored.data)).all(), restoring.message.text()
+    restoring.export(tmp_path / "out")
+    wait_for(lambda: finished(restoring))
+    assert np.array_equal(np.asarray(opened(tmp_path / "out").data), np.asarray(restored.data))
+    sources = {pydicom.dcmread(path).SOPInstanceUID: path for path in (tmp_path / "in").iterdir()}
+    for path in (tmp_path / "out").glob("*.dcm"):
+        source = sources[pydicom.dcmread(path).SourceImageSequence[0].ReferencedSOPInstanceUID]
+        assert new_errors(source, path) == set()
+
+
+def test_nothing_heavy_is_imported_with_the_widgets() -> None:
+    check = (
+        "import sys, napari_datprl.restore_widget, napari_datprl.compare_widget, napari_datprl.measure_widget,"
+        "napari_datprl.prompt_widget, napari_datprl.batch_widget, napari_datprl.sample_data, napari_datprl.writer,"
+        "napari_datprl.scene_reader;"
+        "print({'torch', 'monai', 'torchio', 'rasterio', 'matplotlib', 'pydicom', 'nibabel'} & set(sys.modules))"
+    )
+    result = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "set()"
+
+
+def test_an_error_of_the_series_is_said_where_napari_says_its_own(tmp_path: Path, ct_folder: Path) -> None:
+    from napari_datprl.reader import read_dicom
+
+    from datprl_toolkit.errors import DatprlError
+
+    damaged = tmp_path / "damaged"
+    damaged.mkdir()
+    content = next(ct_folder.glob("*.dcm")).read_bytes()
+    (damaged / "a.dcm").write_bytes(content[:600])
+    with pytest.raises(DatprlError) as raised:
+        read_dicom(str(damaged))
+    assert raised.value.code in set(ErrorCode)
