@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from datprl_toolkit.medical.made_by import MadeBy
     from datprl_toolkit.medical.matching import SeriesPair
     from datprl_toolkit.medical.survey import Survey
-    from datprl_toolkit.network import Context
-    from datprl_toolkit.restoring import Restorer
+    from datprl_toolkit.restoring import Context, Restorer
 
 RUN_PIXELS = 8 * 512 * 512
 LONGEST_RUN = 16

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from napari.layers import Image
 
-SHAPES = "measured"
+SHAPES = "datprl_measured"
 COLOUR = "#7bd389"
 SOON = 60  # milliseconds: a drag measures once when it pauses, not for each step
 MODES = {"Rectangle": "add_rectangle", "Ellipse": "add_ellipse", "Line": "add_line"}
@@ -91,7 +91,7 @@ class MeasureWidget(QWidget):
 
     def shapes(self) -> Shapes | None:
         """Return the layer in which regions are drawn."""
-        return next((layer for layer in self.viewer.layers if layer.metadata.get("datprl") == SHAPES), None)
+        return next((layer for layer in self.viewer.layers if SHAPES in layer.metadata), None)
 
     def draw(self, mode: str) -> None:
         """Let the next drag in the image draw a shape."""
@@ -108,7 +108,7 @@ class MeasureWidget(QWidget):
                 face_color="transparent",
                 edge_width=width,
                 units=layer.units[-2:],
-                metadata={"datprl": SHAPES},
+                metadata={SHAPES: True},
             )
             shapes.current_edge_width = width
             self.viewer.layers.append(shapes)

@@ -9,7 +9,7 @@ import numpy as np
 
 from napari_datprl.geometry import describe_position, patient_position
 from napari_datprl.restoration import Restoration
-from napari_datprl.sources import KEY, VolumeSource
+from napari_datprl.sources import KEY, ArraySource, SceneSource, VolumeSource
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -30,7 +30,7 @@ def show_values(viewer: ViewerModel) -> None:
 
 def _watch(viewer: ViewerModel, layer: Any) -> None:
     """Have a layer's status line written here."""
-    if not hasattr(layer, "metadata") or KEY not in layer.metadata:
+    if not isinstance(layer.metadata.get(KEY), VolumeSource | ArraySource | SceneSource | Restoration):
         return
     original = layer.get_status
     seen = weakref.ref(viewer)
@@ -61,6 +61,12 @@ def describe(viewer: ViewerModel, layer: Image, position: Any) -> str:
     position
         In world coordinates.
     """
+    scene = layer.metadata[KEY]
+    if isinstance(scene, SceneSource):
+        from napari_datprl.scene_layers import describe_scene_position
+
+        row, column = layer.world_to_data(np.asarray(position, dtype=float)[-2:])[:2]
+        return describe_scene_position(scene, float(row), float(column))
     value = value_at(layer, position)
     if value is None:
         return ""

@@ -123,6 +123,15 @@ def test_values_under_the_cursor_are_those_that_are_stored_with_their_place_on_t
     assert map_position(source.scene, 0, 0) == (399965.0, 5300035.0)
 
 
+def test_the_status_bar_tells_them_too(geotiff: Path, model: Viewer) -> None:
+    from napari_datprl.status import show_values
+
+    show_values(model)
+    (layer,) = model.open(str(geotiff), plugin="datprl-toolkit")
+    world = layer.data_to_world((700, 800))
+    assert "x 407965.00 y 5293035.00" in layer.get_status(world, world=True)["coordinates"]
+
+
 def test_a_picture_without_a_place_is_left_to_others(tmp_path: Path) -> None:
     bare = write_raster(tmp_path / "bare.tif", photograph(1, 40, 50), crs=None, transform=None)
     assert get_reader(str(bare)) is None

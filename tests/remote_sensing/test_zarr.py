@@ -22,6 +22,7 @@ from datprl_toolkit.restoring.tiling import Window
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from datprl_toolkit.remote_sensing.options import ZarrProfile
     from datprl_toolkit.restoring import Restorer
 
 
@@ -166,6 +167,23 @@ def test_a_fill_value_that_no_pixel_can_have_is_left_out_with_a_warning(tmp_path
     outcome = restore_scene(tmp_path / "scene.zarr", tmp_path / "out.tif", untouched)
     assert [warning.split(":")[0] for warning in outcome.warnings] == ["W_NODATA"]
     assert Scene.open(outcome.output).nodata is None
+
+
+@pytest.mark.parametrize("profile", ["default", "qgis", "legacy"])
+@pytest.mark.parametrize(("dtype", "nodata"), [("uint8", 0), ("float32", float("nan")), ("int16", None)])
+def test_every_profile_comes_back_as_the_scene_that_it_was(
+    tmp_path: Path, untouched: Restorer, profile: ZarrProfile, dtype: str, nodata: float | None
+) -> None:
+    mask = None if nodata is not None else np.where(photograph(1, 60, 70)[0] > 120, 255, 0).astype(np.uint8)
+    source = write_raster(tmp_path / "scene.tif", photograph(2, 60, 70, dtype), nodata=nodata, mask=mask)
+    output = restore_scene(source, tmp_path / "out.zarr", untouched, SceneOptions(zarr_profile=profile)).output
+    before, after = Scene.open(source), Scene.open(output)
+    assert repr(after.nodata) == repr(before.nodata)
+    assert (after.grid, after.dtype, after.has_mask) == (before.grid, before.dtype, before.has_mask)
+    with before.reader() as old, after.reader() as new:
+        area = whole((60, 70))
+        assert old.read([1, 2], area).values.tobytes() == new.read([1, 2], area).values.tobytes()
+        assert mask is None or np.array_equal(new.read_mask(area), mask)
 
 
 def test_a_store_with_several_images_or_none_is_refused(tmp_path: Path) -> None:
