@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from datprl_toolkit.reports.report import Change
     from datprl_toolkit.restoring import ProgressCallback
 
-UNIT = "stored value"
+UNIT = "DN"  # digital number, as stored
 WHOLE_SIDE, SHOWN_SIDE, MOST_SHOWN = 768, 448, 4
 SAMPLED_WINDOWS = 12
 FLAT_SIZE, EDGE_SIZE = 24, 15
@@ -87,6 +87,7 @@ class _Comparison:
             facts=(
                 ("Restored bands", ", ".join(self._name(number) for number in pair.restored)),
                 ("Stored as", str(pair.after.dtype)),
+                ("Unit", "DN, stored digital numbers"),
                 ("Compared", compared),
             ),
             unit=UNIT,

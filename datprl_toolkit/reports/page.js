@@ -170,8 +170,9 @@ class Viewer {
       const x = (mark.column - origin[1]) / step;
       const y = (mark.row - origin[0]) / step;
       const side = mark.size / step;
+      const beside = x + side + 2 * size < width ? `x="${x + side + 2}"` : `x="${x - 2}" text-anchor="end"`;
       return `<rect class="mark" x="${x}" y="${y}" width="${side}" height="${side}"/>`
-        + `<text x="${x + side + 2}" y="${y + size * 0.8}" font-size="${size}">${mark.name}</text>`;
+        + `<text ${beside} y="${y + size * 0.8}" font-size="${size}">${mark.name}</text>`;
     });
     const { x, y } = this.cross;
     const cross = `<line class="cross" x1="0" x2="${width}" y1="${y + 0.5}" y2="${y + 0.5}"/>`

@@ -8,7 +8,7 @@ import re
 import shutil
 import subprocess
 from html import unescape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -38,10 +38,11 @@ PROBE = """<script>(async () => {
     readout: find(".readout").textContent, title: find("output.title").textContent,
     split: find(".split").getAttribute("aria-valuenow"), overflow: root.scrollWidth - innerWidth,
     still: find(".still").hidden, profile: find('[data-chart="row"] path.after').getAttribute("d"),
-    marks: document.querySelectorAll(".change .over .mark").length,
+    marks: [...document.querySelectorAll(".change .over .mark")].map((mark) => {
+      const b = mark.getBoundingClientRect(); return [b.width, b.height]; }),
   });
 })();</script></body>"""
-Seen = tuple[dict[str, object], npt.NDArray[np.int64]]
+Seen = tuple[dict[str, Any], npt.NDArray[np.int64]]
 
 
 @pytest.fixture(scope="session")
@@ -90,8 +91,11 @@ def look(browser: str, tmp_path: Path) -> Callable[..., Seen]:
 
 def pixel(seen: Seen, panel: str, row: int, column: int) -> npt.NDArray[np.int64]:
     """Return the colour of the middle of an image pixel on the screen."""
-    x, y, width, height = seen[0][panel]  # type: ignore[misc]
-    return seen[1][int(y + (row + 0.5) * height / SIDE), int(x + (column + 0.5) * width / SIDE)]
+    x, y, width, height = seen[0][panel]
+    colour: npt.NDArray[np.int64] = seen[1][
+        int(y + (row + 0.5) * height / SIDE), int(x + (column + 0.5) * width / SIDE)
+    ]
+    return colour
 
 
 def grey(value: float) -> float:
@@ -111,6 +115,10 @@ def test_the_left_half_shows_before_the_right_half_restored_and_the_map_the_diff
     for row, column in ((30, 70), (70, 80), (88, 90)):
         assert pixel(seen, "pair", row, column) == pytest.approx(grey(pair.after[row, column]), abs=2)
     assert tuple(pixel(seen, "change", 16, 12)) == DIVERGING[-1]
+    marks = np.array(seen[0]["marks"])
+    regions = example_report().parts[0].measured.regions
+    assert len(marks) >= sum(each.region.frame == 1 for each in regions) > 0
+    assert marks[:, 0] == pytest.approx(marks[:, 1], rel=0.05)
     middle = SIDE // 2
     before, after = pair.before[middle, middle], pair.after[middle, middle]
     assert str(seen[0]["readout"]).replace("−", "-") == (
@@ -153,8 +161,8 @@ def test_it_fits_a_narrow_and_a_dark_screen(look: Callable[..., Seen], width: in
     assert seen[0]["overflow"] == 0
     paper = seen[1][5, 5].mean()
     assert paper < 60 if dark else paper > 240
-    x, y, wide, _ = seen[0]["pair"]  # type: ignore[misc]
-    other_x, other_y, *_ = seen[0]["change"]  # type: ignore[misc]
+    x, y, wide, _ = seen[0]["pair"]
+    other_x, other_y, *_ = seen[0]["change"]
     side_by_side = other_y == y and other_x >= x + wide
     assert side_by_side == (width > 720)
     assert pixel(seen, "pair", 16, 12) == pytest.approx(grey(40.0), abs=2)
