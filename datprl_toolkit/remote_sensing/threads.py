@@ -106,7 +106,9 @@ class _ThreadedJob:
         of workers bounds the memory. The first error stops the others; it is raised when all have ended, so that
         nobody writes any more when the output is put away.
         """
-        tasks = [delayed(self._run_shard, pure=False)(place) for place in range(len(self.shards))]
+        # Dask takes the last name of independent tasks first; neighbours share what GDAL has decoded.
+        one, count = delayed(self._run_shard, pure=False), len(self.shards)
+        tasks = [one(place, dask_key_name=f"shard-{count - place:09d}") for place in range(count)]
         pool = ThreadPoolExecutor(worker_count(self.work.plan), thread_name_prefix="shard")
         try:
             compute(*tasks, scheduler="threads", pool=pool, optimize_graph=False)  # type: ignore[no-untyped-call]

@@ -60,6 +60,7 @@ class BatchWidget(FileJobWidget):
         described = describe(name, self.nodes[name])
         while (item := self._parts.takeAt(0)) is not None:
             if (widget := item.widget()) is not None:
+                widget.setParent(None)
                 widget.deleteLater()
         self.description.setText(described["description"].partition("\n")[0])
         ports = QWidget()

@@ -27,6 +27,7 @@ ANATOMY_MAP = "gray"
 UPTAKE_MAP = "inferno"
 SIGNED_MAP = "PiYG"
 CELLS = 2
+LINE_WIDTH = 3  # canvas pixels
 REACH = 12  # canvas pixels from the line within which a press takes hold of it
 LINE_COLOUR = "#ffb000"
 
@@ -228,7 +229,7 @@ class Curtain(Comparison):
         return np.array([[-0.5, column], [rows - 0.5, column]]) * scale + translate
 
     def _make_line(self) -> Any:
-        width = 0.004 * abs(float(np.ptp(self._line_points()[:, 0])))
+        width = LINE_WIDTH / max(self.viewer.scene.camera.zoom, 1e-6)
         line = Shapes(
             [self._line_points()],
             shape_type="line",
@@ -274,7 +275,7 @@ class SideBySide(Comparison):
             # Cells are counted from the first layer, so that what belongs together comes first.
             shown = []
             for layer in (pair.before, pair.after):
-                above = self._copy_of(layer, layer.name, colormap=UPTAKE_MAP)
+                above = self._copy_of(layer, f"{layer.name} over {pair.under.name}", colormap=UPTAKE_MAP)
                 self._fused_look(above)
                 shown.extend((_beneath(self, pair.under), above))
                 self._endings.append(follow(layer, partial(above.refresh, extent=False)))
@@ -384,7 +385,7 @@ COMPARISONS: dict[Mode, Callable[[Any, Pair], Comparison]] = {
 def _beneath(comparison: Comparison, under: Image) -> Image:
     """Return a copy of the layer that lies beneath, in grey."""
     options: dict[str, Any] = {} if under.rgb else {"colormap": ANATOMY_MAP}
-    return comparison._copy_of(under, under.name, metadata={"beneath": True}, **options)
+    return comparison._copy_of(under, f"{under.name} beneath", metadata={"beneath": True}, **options)
 
 
 def _images(viewer: Viewer) -> list[Any]:

@@ -36,6 +36,11 @@ if TYPE_CHECKING:
 SHAPES = "datprl_measured"
 COLOUR = "#7bd389"
 SOON = 60  # milliseconds: a drag measures once when it pauses, not for each step
+WIDTH, HEIGHT = 350, 230
+EXPLANATION = (
+    "SD: of the pixels. Noise SD: of the largest square in the middle of the region, its slow variation taken away. "
+    "NPS mean: first moment of the noise power spectrum. SUVpeak: largest mean over a sphere of 1 ml."
+)
 MODES = {"Rectangle": "add_rectangle", "Ellipse": "add_ellipse", "Line": "add_line"}
 
 
@@ -60,7 +65,8 @@ class MeasureWidget(QWidget):
             if header is not None:
                 header.setVisible(shown)
                 header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        self.table.setMinimumHeight(230)
+                header.setMinimumSectionSize(20)
+        self.table.setMinimumSize(WIDTH, HEIGHT)
         self.plot = LinePlot("", "")
         self.message = QLabel("Draw a rectangle, an ellipse or a line.")
         self.message.setWordWrap(True)
@@ -145,14 +151,15 @@ class MeasureWidget(QWidget):
         lines = list(rows(self.measured))
         self.table.setRowCount(len(lines))
         for row, (name, numbers) in enumerate(lines):
-            cells = [name, *(f"{number:.5g}" for number in numbers)]
+            cells = [name, *(f"{number:.4g}" for number in numbers)]
             if len(numbers) == 2:
-                cells.append(f"{numbers[1] - numbers[0]:+.4g}")
+                cells.append(f"{numbers[1] - numbers[0]:+.3g}")
             for column in range(4):
                 item = QTableWidgetItem(cells[column] if column < len(cells) else "")
                 item.setTextAlignment(Qt.AlignmentFlag.AlignRight if column else Qt.AlignmentFlag.AlignLeft)
                 self.table.setItem(row, column, item)
         self.message.setText(_notice(self.measured))
+        self.table.setToolTip(EXPLANATION)
 
     def _draw_curves(self, kind: str) -> None:
         names = ("before", "after") if len(self.measured) == 2 else ("",)

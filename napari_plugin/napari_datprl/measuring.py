@@ -94,8 +94,8 @@ def rows(measured: tuple[Measured, ...]) -> Iterator[tuple[str, tuple[float, ...
         yield "Pixels", tuple(float(each.pixels) for each in found)
         yield f"Mean{unit}", tuple(each.mean for each in found)
         yield f"SD{unit}", tuple(each.sd for each in found)
-        yield f"Minimum{unit}", tuple(each.minimum for each in found)
-        yield f"Maximum{unit}", tuple(each.maximum for each in found)
+        yield "Minimum", tuple(each.minimum for each in found)
+        yield "Maximum", tuple(each.maximum for each in found)
     if all(each.uptake is not None for each in measured):
         hot = [each.uptake for each in measured if each.uptake is not None]
         yield "SUVmean", tuple(each.mean for each in hot)
@@ -103,5 +103,5 @@ def rows(measured: tuple[Measured, ...]) -> Iterator[tuple[str, tuple[float, ...
         yield "SUVpeak (1 ml)", tuple(each.peak for each in hot)
     if all(each.noise is not None for each in measured):
         noise = [each.noise for each in measured if each.noise is not None]
-        yield f"Noise SD{unit}, trend removed", tuple(float(np.sqrt(each.variance)) for each in noise)
-        yield "NPS mean frequency, 1/mm", tuple(each.mean_frequency for each in noise)
+        yield f"Noise SD{unit}", tuple(float(np.sqrt(each.variance)) for each in noise)
+        yield "NPS mean, 1/mm", tuple(each.mean_frequency for each in noise)

@@ -15,7 +15,7 @@ COLOURS = ("#5aa9e6", "#ffb000", "#7bd389", "#e06c60")
 BACKGROUND = "#1b1d23"
 INK = "#d0d4dc"
 FAINT = "#4a4f5a"
-LEFT, RIGHT, TOP, BOTTOM = 64, 12, 22, 34
+LEFT, RIGHT, TOP, BOTTOM = 72, 12, 22, 34
 ROW = 18
 HEIGHT = 190
 
@@ -86,13 +86,13 @@ class LinePlot(QWidget):
             painter.setPen(QColor(INK))
             value = y_ends[0] + share * (y_ends[1] - y_ends[0])
             right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
-            painter.drawText(QRectF(2, y - 8, LEFT - 8, 16), right, f"{value:.4g}")
+            painter.drawText(QRectF(2, y - 8, LEFT - 8, 16), right, f"{value:.3g}")
             side = (Qt.AlignmentFlag.AlignLeft, Qt.AlignmentFlag.AlignHCenter, Qt.AlignmentFlag.AlignRight)
             where = QRectF(x - 40 * (2 * share if share != 0.5 else 1), frame.bottom() + 2, 80, 14)
             if share == 0.0:
                 where = QRectF(x, frame.bottom() + 2, 80, 14)
             position = x_ends[0] + share * (x_ends[1] - x_ends[0])
-            painter.drawText(where, side[round(2 * share)], f"{position:.4g}")
+            painter.drawText(where, side[round(2 * share)], f"{position:.3g}")
 
     def _draw_names(self, painter: QPainter, frame: QRectF) -> None:
         for row, (curve, colour) in enumerate(zip(self.curves, COLOURS, strict=False)):

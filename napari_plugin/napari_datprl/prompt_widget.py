@@ -43,7 +43,10 @@ class PromptWidget(QWidget):
         self.ask_button = QPushButton("Ask the network")
         self.follow_button = QPushButton("Follow the slice")
         self.follow_button.setCheckable(True)
-        self.domain, self.task = BarPlot("Domain prompts, share"), BarPlot("Task prompts, share")
+        self.domain, self.task = (
+            BarPlot("Domain prompts: share (similarity)"),
+            BarPlot("Task prompts: share (similarity)"),
+        )
         self.gates = BarPlot("Share of the prompt in each block")
         self.message = QLabel()
         self.message.setWordWrap(True)
@@ -119,7 +122,7 @@ class PromptWidget(QWidget):
 def _bars(pool: dict[str, Any]) -> tuple[tuple[str, float], ...]:
     """Return a bar for each chosen prompt, with how similar the query is to its key."""
     return tuple(
-        (f"prompt {number + 1}, cos {pool['similarity'][number]:+.2f}", weight)
+        (f"{number + 1} ({pool['similarity'][number]:+.2f})", weight)
         for number, weight in zip(pool["selected"], pool["weights"], strict=True)
     )
 

@@ -51,6 +51,7 @@ class WorkflowWidget(FileJobWidget):
 
         while (item := self._parts.takeAt(0)) is not None:
             if (widget := item.widget()) is not None:
+                widget.setParent(None)
                 widget.deleteLater()
         self.inputs = {}
         self.description.setText("")

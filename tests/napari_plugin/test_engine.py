@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pydicom
@@ -88,7 +89,7 @@ def test_a_name_of_nifti_gives_the_same_values_in_the_same_place(
     fill(restoration, asked, engine)
     reply = fill(restoration, write_request(restoration, tmp_path / "out.nii.gz"), engine)
     assert isinstance(reply, Finished), reply
-    image = nibabel.load(tmp_path / "out.nii.gz")
+    image: Any = nibabel.load(tmp_path / "out.nii.gz")
     shown = np.asarray(restoration.planes)
     to_voxel = np.linalg.inv(image.affine) @ np.diag([-1.0, -1.0, 1.0, 1.0]) @ layer.metadata["patient_affine"]
     for index in ((1, 5, 7), (4, 20, 30), (2, 33, 11)):

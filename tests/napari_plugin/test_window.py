@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from napari.viewer import Viewer
 
-LONGEST_BUSY = 0.1  # seconds of its own time that the window's thread may take before it answers again
+LONGEST_BUSY = 0.2  # seconds of its own time; half of it is aimed at, and a processor shared with others takes longer
 
 
 class Pulse:

@@ -61,7 +61,7 @@ def test_parameters_have_their_ranges_and_units(comfyui: Any) -> None:
 def test_a_graph_runs_as_comfyui_runs_it_with_a_node_of_another_package(
     comfyui: Any, picture: Path, tmp_path: Path
 ) -> None:
-    def call(name: str, **given: Any) -> Any:
+    def call(name: str, /, **given: Any) -> Any:
         kind = comfyui.NODE_CLASS_MAPPINGS[name]
         return getattr(kind(), kind.FUNCTION)(**given)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,8 +12,10 @@ import rasterio
 
 from datprl_toolkit.errors import DatprlError, ErrorCode, InputError
 from datprl_toolkit.remote_sensing import Scene, SceneOptions, restore_scene
+from datprl_toolkit.remote_sensing.journal import Journal
 from datprl_toolkit.remote_sensing.manifest import read_mark
 from datprl_toolkit.remote_sensing.raster_reading import RasterReader
+from datprl_toolkit.remote_sensing.staging import stage_folder
 from datprl_toolkit.remote_sensing.testing import photograph, write_raster
 from datprl_toolkit.remote_sensing.unreadable import PatientReader, native_block
 from datprl_toolkit.remote_sensing.windows import whole
@@ -133,9 +136,13 @@ def test_a_run_that_failed_at_a_block_goes_on_with_another_treatment_of_it(
     tmp_path: Path, brighter: Restorer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     original = RasterReader.read
+    output = tmp_path / "out.zarr"
 
     def failing(self: RasterReader, numbers: Any, window: Window) -> Pixels:
-        if threading.current_thread().name.startswith("shard") and window.bottom > 150 and window.right > 450:
+        """Only the last shard reads this far; it waits for another, so that there is something to keep."""
+        if threading.current_thread().name.startswith("shard") and window.bottom > 190 and window.right > 490:
+            while stage_folder(output).exists() and not Journal(stage_folder(output)).finished:
+                time.sleep(0.01)
             raise InputError(ErrorCode.CORRUPT, "a block is damaged")
         return original(self, numbers, window)
 
@@ -145,14 +152,14 @@ def test_a_run_that_failed_at_a_block_goes_on_with_another_treatment_of_it(
     )
     plain: dict[str, Any] = {"tile": 64, "halo": 8, "scaling": "uint8"}
     with pytest.raises(DatprlError, match="--resume"):
-        restore_scene(source, tmp_path / "out.zarr", brighter, SceneOptions(**plain))
+        restore_scene(source, output, brighter, SceneOptions(**plain))
     resumed = SceneOptions(**plain, resume=True, on_error="nodata")
-    outcome = restore_scene(source, tmp_path / "out.zarr", brighter, resumed)
+    outcome = restore_scene(source, output, brighter, resumed)
     assert "were finished earlier" in outcome.summary
     assert outcome.partial
     straight = SceneOptions(**plain, on_error="nodata")
     expected = restore_scene(source, tmp_path / "straight.zarr", brighter, straight).output
     assert np.array_equal(read(outcome.output).values, read(expected).values)
-    again = restore_scene(source, tmp_path / "out.zarr", brighter, resumed)
+    again = restore_scene(source, output, brighter, resumed)
     assert again.partial
     assert "complete already" in again.summary

@@ -11,7 +11,10 @@ would destroy Hounsfield units, activity and reflectance. The contract (``INPUT_
 
 from __future__ import annotations
 
+import atexit
+import shutil
 import tempfile
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -174,14 +177,12 @@ def _parsed(value: Any) -> Any:
     return yaml.safe_load(value) if isinstance(value, str) else value
 
 
-_SESSION: list[tempfile.TemporaryDirectory[str]] = []
-
-
+@cache
 def _session() -> str:
     """Return the folder of this process, which goes with it."""
-    if not _SESSION:
-        _SESSION.append(tempfile.TemporaryDirectory(prefix="datprl-comfyui-"))
-    return _SESSION[0].name
+    folder = tempfile.mkdtemp(prefix="datprl-comfyui-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 NODE_CLASS_MAPPINGS: dict[str, type[Any]] = {
