@@ -173,6 +173,7 @@ _SMALL = NetworkConfig(
     heads=(),
     task_pool=PromptPoolConfig(top_k=3, dimension=128),
     domain_pool=PromptPoolConfig(top_k=5, dimension=128),
+    feature_fusion="adaptive_modulation",
     stem_stride=2,
 )
 
