@@ -29,14 +29,14 @@ def test_every_option_in_the_commands_of_the_readme_exists() -> None:
     assert commands
     for line in commands:
         words = line.split()
-        names = [words[1], *([words[2]] if words[1] == "weights" else [])]
+        names = [words[1], *([words[2]] if words[1] in {"weights", "workflow", "node"} else [])]
         known = CliRunner().invoke(application, [*names, "--help"], env={"COLUMNS": "200"}).output
         for option in re.findall(r"--[a-z-]+", line):
             assert option in known, f"{line}: there is no {option}"
 
 
 def test_every_file_that_the_readme_names_exists() -> None:
-    for name in re.findall(r"(?:recipes|benchmarks|docs|tests|datprl_toolkit)/[\w/]+\.\w+", TEXT):
+    for name in re.findall(r"(?:recipes|nodes|benchmarks|docs|tests|datprl_toolkit)/[\w/]+\.\w+", TEXT):
         assert (ROOT / name).exists(), name
 
 
