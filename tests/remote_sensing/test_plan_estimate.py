@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import resource
 from typing import TYPE_CHECKING
 
 import pytest
@@ -35,7 +36,8 @@ def test_a_scene_of_forty_thousand_megapixels_is_planned_from_a_sample(tmp_path:
     assert estimate.bytes_written == 200_000**2 * 3 * 2
     assert 1.0 < estimate.bytes_read / estimate.bytes_written < 1.25
     assert estimate.bytes_stored == source.stat().st_size
-    assert estimate.memory < 4 * 2**30
+    # What the process has had already counts too, and here it has run other tests before.
+    assert estimate.memory - 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 2 * 2**30
     assert estimate.seconds == pytest.approx(estimate.seconds_per_tile * estimate.tiles)
     assert list(tmp_path.iterdir()) == [source]
 
