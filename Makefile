@@ -12,8 +12,14 @@ INSTALL := $(PIP) install --quiet --no-compile --constraint constraints.txt
 demo: $(VENV)/.demo
 	$(BIN)/python recipes/demo.py
 
+# One of the workflows in nodes/examples on small images, such as: make example-pet_ct_study
+example-%: $(VENV)/.demo
+	$(BIN)/python nodes/examples/make_inputs.py --real-scenes demo/inputs
+	$(BIN)/datprl workflow run nodes/examples/$*.yaml demo/$* --overwrite
+
 test: $(VENV)/.test lint
-	$(BIN)/python -m pytest -q
+	# A process for each core, and one thread in each: threads that outnumber the cores wait for each other.
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q --numprocesses=auto --dist=worksteal
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

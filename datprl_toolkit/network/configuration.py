@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, get_args
 
 Backbone = Literal["restormer", "nafnet"]
-FeatureFusion = Literal["cross_attention", "concat", "adaptive_modulation"]
+FeatureFusion = Literal["cross_attention", "concat", "adaptive_modulation", "sequential"]
 PoolFusionMethod = Literal["cross_attention", "concat"]
 PromptForm = Literal["vector", "tokens"]
 
@@ -65,7 +65,8 @@ class NetworkConfig:
     task_pool, domain_pool
         The two prompt pools; None switches a pool off.
     feature_fusion
-        How the prompt enters the features of a block.
+        How the prompt enters the features of a block. ``"sequential"`` fuses the domain's representation and then
+        the task's, and leaves `pool_fusion` without a part.
     pool_fusion
         How the two representations become one prompt, where both pools are on.
     prompt_form
@@ -108,7 +109,15 @@ class NetworkConfig:
         if self.task_pool and self.domain_pool and self.task_pool.dimension != self.domain_pool.dimension:
             msg = "both prompt pools must have the same dimension"
             raise ValueError(msg)
-        if self.prompt_form == "tokens" and self.feature_fusion != "cross_attention":
+        if self.feature_fusion == "sequential" and not (
+            self.task_pool and self.domain_pool and self.task_pool.tokens == self.domain_pool.tokens
+        ):
+            msg = "sequential fusion takes both prompt pools, with as many tokens each"
+            raise ValueError(msg)
+        if self.feature_fusion == "sequential" and self.pool_fusion != "cross_attention":
+            msg = f"sequential fusion does not fuse the pools by {self.pool_fusion!r}"
+            raise ValueError(msg)
+        if self.prompt_form == "tokens" and self.feature_fusion not in ("cross_attention", "sequential"):
             msg = f"prompt tokens are attended over; they cannot be fused by {self.feature_fusion!r}"
             raise ValueError(msg)
         if self.prompt_form == "tokens" and self.pool_fusion != "cross_attention":

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 class GatedFusion(nn.Module):
     """Base of the fusions: two learnable scalars whose softmax weighs features against prompt."""
 
+    gated = True
+
     def __init__(self) -> None:
         super().__init__()
         self.feature_gate = nn.Parameter(torch.tensor([0.5]))
@@ -71,6 +73,36 @@ class CrossAttentionFusion(GatedFusion):
         return features * feature_share + answer.transpose(1, 2).reshape(features.shape)
 
 
+class UngatedCrossAttention(CrossAttentionFusion):
+    """Cross-attention that adds the answer to the features as they are."""
+
+    gated = False
+
+    def __init__(self, channels: int, prompt_dimension: int) -> None:
+        super().__init__(channels, prompt_dimension)
+        del self.feature_gate, self.prompt_gate
+
+    def gates(self) -> tuple[Tensor, Tensor]:
+        """Return 1 for the features and 1 for the prompt."""
+        one = self.out.weight.new_ones(())
+        return one, one
+
+
+class SequentialFusion(nn.Module):
+    """The domain's representation enters the features, and then the task's: the variant of table 13 of the paper."""
+
+    def __init__(self, channels: int, prompt_dimension: int) -> None:
+        super().__init__()
+        self.domain = UngatedCrossAttention(channels, prompt_dimension)
+        self.task = UngatedCrossAttention(channels, prompt_dimension)
+
+    def forward(self, features: Tensor, prompt: Tensor) -> Tensor:
+        """Fuse the tokens of the domain and, after them, as many of the task into features (images, channels, H, W)."""
+        domain, task = prompt.chunk(2, dim=1)
+        fused: Tensor = self.task(self.domain(features, domain), task)
+        return fused
+
+
 class ConcatFusion(GatedFusion):
     """The projected prompt is set beside the features at every pixel, and a 1x1 convolution mixes them."""
 
@@ -114,12 +146,15 @@ class ModulationFusion(GatedFusion):
         return modulated
 
 
-def make_fusion(method: FeatureFusion, channels: int, prompt_dimension: int | None) -> GatedFusion | None:
+def make_fusion(
+    method: FeatureFusion, channels: int, prompt_dimension: int | None
+) -> GatedFusion | SequentialFusion | None:
     """Return the fusion of one block; None where there is no prompt."""
     if prompt_dimension is None:
         return None
-    kinds: dict[str, type[ConcatFusion | CrossAttentionFusion | ModulationFusion]] = {
+    kinds: dict[str, type[ConcatFusion | CrossAttentionFusion | ModulationFusion | SequentialFusion]] = {
         "cross_attention": CrossAttentionFusion,
+        "sequential": SequentialFusion,
         "concat": ConcatFusion,
         "adaptive_modulation": ModulationFusion,
     }

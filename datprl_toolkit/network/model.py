@@ -13,7 +13,7 @@ from datprl_toolkit.network.context import Context, FrozenStatistics, MergedStat
 from datprl_toolkit.network.fusion import GatedFusion
 from datprl_toolkit.network.nafnet import NafnetBackbone
 from datprl_toolkit.network.prompts import PoolFusion, PromptChoice, PromptPool, QueryProjector
-from datprl_toolkit.network.restormer import RestormerBackbone
+from datprl_toolkit.network.restormer import GatedFeedForward, RestormerBackbone
 
 if TYPE_CHECKING:
     from datprl_toolkit.network.configuration import NetworkConfig, PromptPoolConfig
@@ -71,7 +71,8 @@ class DatprlNetwork(nn.Module):
         self.domain_query, self.domain_pool = self._make_pool(config.domain_pool, config.width, DOMAIN_QUERY_POOLS)
         self.task_query, self.task_pool = self._make_pool(config.task_pool, middle_width, TASK_QUERY_POOLS)
         self.pool_fusion: PoolFusion | None = None
-        if config.domain_pool and config.task_pool and config.pool_fusion == "cross_attention":
+        fused_first = config.pool_fusion == "cross_attention" and config.feature_fusion != "sequential"
+        if config.domain_pool and config.task_pool and fused_first:
             self.pool_fusion = PoolFusion(config.task_pool.dimension)
 
     def _make_pool(
@@ -125,6 +126,15 @@ class DatprlNetwork(nn.Module):
         _, trace = self._run(images, statistics, merge=True)
         return Context(trace.prompt, tuple(statistics.recorded), trace.task, trace.domain)
 
+    def align(self, multiple: int = 16) -> None:
+        """Add channels of zeros where a layer has an odd number, for matrix products that fit the registers.
+
+        The results stay the same; the parameters are then no longer those of a file of weights.
+        """
+        for module in self.modules():
+            if isinstance(module, GatedFeedForward):
+                module.align(multiple)
+
     def gates(self) -> dict[str, tuple[float, float]]:
         """Return the shares of features and prompt in each prompted block, by the block's name."""
         modules = dict(self.named_modules())
@@ -134,7 +144,7 @@ class DatprlNetwork(nn.Module):
                 module.gates()[1].item(),
             )
             for name, module in modules.items()
-            if isinstance(module, GatedFusion)
+            if isinstance(module, GatedFusion) and module.gated
         }
 
     def _run(
@@ -168,6 +178,8 @@ class DatprlNetwork(nn.Module):
         if domain is None or task is None:
             only = domain or task
             return None if only is None else only.representation
+        if self.config.feature_fusion == "sequential":
+            return torch.cat([domain.representation, task.representation], dim=1)
         if self.pool_fusion is None:
             return torch.cat([domain.representation, task.representation], dim=-1)
         fused: Tensor = self.pool_fusion(domain.representation, task.representation)

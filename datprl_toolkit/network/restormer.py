@@ -11,10 +11,14 @@ from torch.nn import functional
 
 from datprl_toolkit.network.fusion import make_fusion
 from datprl_toolkit.network.layers import ChannelNorm
+from datprl_toolkit.network.strips import depthwise, over_strips, plan_strips, pointwise
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from datprl_toolkit.network.configuration import NetworkConfig
     from datprl_toolkit.network.context import StatisticsSource, Sums
+    from datprl_toolkit.network.strips import Strip
 
 
 class TransposedAttention(nn.Module):
@@ -29,31 +33,45 @@ class TransposedAttention(nn.Module):
         self.qkv_depthwise = nn.Conv2d(3 * channels, 3 * channels, 3, padding=1, groups=3 * channels, bias=False)
         self.out = nn.Conv2d(channels, channels, 1, bias=False)
 
-    def forward(self, x: Tensor, statistics: StatisticsSource) -> Tensor:
-        """Attend over the channels of x, (images, channels, H, W).
+    def sums(self, strips: Sequence[Strip], seen: Callable[[Strip], Tensor], images: int) -> Sums:
+        """Return q k^T, |q|^2 and |k|^2 of each image, summed over the pixels of its strips.
 
-        The attention map and the output projection are both channels x channels, so they are multiplied first
-        and the values are read once.
+        Parameters
+        ----------
+        strips
+            Strips of the images, which together are the whole.
+        seen
+            What the attention sees of a strip, its halo included.
+        images
+            Number of images.
         """
-        attention = statistics.resolve(partial(self._sums, x), self._attention_map)
-        values = self._project(x, slice(2 * self.channels, 3 * self.channels)).flatten(2)
-        mixing = self._fold(attention).to(values.dtype)
-        return torch.bmm(mixing.expand(len(values), -1, -1), values).view(x.shape)
+        per_strip = [self._sums_of_strip(seen(strip), strip) for strip in strips]
+        if len(per_strip) == 1:
+            return per_strip[0]
+        totals = tuple(torch.zeros(images, *part.shape[1:], device=part.device) for part in per_strip[0])
+        for strip, parts in zip(strips, per_strip, strict=True):
+            for total, part in zip(totals, parts, strict=True):
+                total[strip.images] += part
+        return totals
+
+    def attend(self, seen: Tensor, mixing: Tensor, strip: Strip) -> Tensor:
+        """Return a strip's values mixed by what `fold` made of an attention map."""
+        values = strip.crop(self._project(seen, slice(2 * self.channels, 3 * self.channels)))
+        pixels = values.permute(0, 2, 3, 1)
+        mixed = pixels.flatten(1, 2) @ mixing.to(values.dtype).transpose(1, 2)
+        return mixed.view(pixels.shape).permute(0, 3, 1, 2)
 
     def _project(self, x: Tensor, rows: slice) -> Tensor:
         """Return the wanted rows of query, key and value."""
-        projected = functional.conv2d(x, self.qkv.weight[rows])
-        weight = self.qkv_depthwise.weight[rows]
-        return functional.conv2d(projected, weight, padding=1, groups=weight.shape[0])
+        return depthwise(pointwise(x, self.qkv.weight[rows]), self.qkv_depthwise.weight[rows])
 
-    def _sums(self, x: Tensor) -> Sums:
-        """Return q k^T, |q|^2 and |k|^2 summed over the pixels of each image."""
-        query, key = self._project(x, slice(0, 2 * self.channels)).flatten(2).chunk(2, dim=1)
-        query = query.reshape(len(x), self.heads, -1, query.shape[-1])
-        key = key.reshape(query.shape)
-        return query @ key.transpose(-1, -2), query.square().sum(-1), key.square().sum(-1)
+    def _sums_of_strip(self, seen: Tensor, strip: Strip) -> Sums:
+        projected = (self._project(seen, slice(n * self.channels, (n + 1) * self.channels)) for n in (0, 1))
+        pixels = (strip.crop(each).permute(0, 2, 3, 1).flatten(1, 2) for each in projected)
+        query, key = (each.view(*each.shape[:2], self.heads, -1).transpose(1, 2) for each in pixels)
+        return query.transpose(-1, -2) @ key, query.square().sum(-2), key.square().sum(-2)
 
-    def _attention_map(self, sums: Sums) -> Tensor:
+    def attention_map(self, sums: Sums) -> Tensor:
         """Return the map, (images, heads, channels of a head, the same)."""
         products, query_squares, key_squares = sums
         query_norm = query_squares.sqrt().clamp_min(1e-12).unsqueeze(-1)
@@ -61,8 +79,11 @@ class TransposedAttention(nn.Module):
         attention: Tensor = (products / (query_norm * key_norm) * self.temperature).softmax(dim=-1)
         return attention
 
-    def _fold(self, attention: Tensor) -> Tensor:
-        """Multiply the output projection with the block-diagonal map, (images, channels, channels)."""
+    def fold(self, attention: Tensor) -> Tensor:
+        """Multiply the output projection with the block-diagonal map, (images, channels, channels).
+
+        Both are channels x channels, so the values are read only once.
+        """
         projection = self.out.weight.view(self.channels, self.heads, -1).transpose(0, 1)
         folded: Tensor = projection @ attention.to(projection.dtype)
         return folded.transpose(1, 2).flatten(2)
@@ -78,10 +99,29 @@ class GatedFeedForward(nn.Module):
         self.depthwise = nn.Conv2d(2 * hidden, 2 * hidden, 3, padding=1, groups=2 * hidden, bias=False)
         self.out = nn.Conv2d(hidden, channels, 1, bias=False)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return (images, channels, H, W)."""
-        gate, value = self.depthwise(self.expand(x)).chunk(2, dim=1)
-        return cast("Tensor", self.out(functional.gelu(gate) * value))
+    def forward(self, x: Tensor, strip: Strip) -> Tensor:
+        """Return (images, channels, H, W) of a strip, read with its halo."""
+        hidden = self.out.in_channels
+        # Gate and value apart, so that each lies in memory in one piece.
+        gate, value = (self._half(x, rows, strip) for rows in (slice(0, hidden), slice(hidden, None)))
+        return pointwise(functional.gelu(gate) * value, self.out.weight)
+
+    @torch.no_grad()
+    def align(self, multiple: int) -> None:
+        """Add channels of zeros, which change no result, until gate and value each have a multiple of channels."""
+        hidden = self.out.in_channels
+        extra = -hidden % multiple
+        for layer in (self.expand, self.depthwise):
+            halves = layer.weight.chunk(2)
+            padded = [functional.pad(half, (0, 0, 0, 0, 0, 0, 0, extra)) for half in halves]
+            layer.weight = nn.Parameter(torch.cat(padded))
+            layer.out_channels += 2 * extra
+        self.depthwise.in_channels = self.depthwise.groups = self.depthwise.out_channels
+        self.out.weight = nn.Parameter(functional.pad(self.out.weight, (0, 0, 0, 0, 0, extra)))
+        self.out.in_channels += extra
+
+    def _half(self, x: Tensor, rows: slice, strip: Strip) -> Tensor:
+        return strip.crop(depthwise(pointwise(x, self.expand.weight[rows]), self.depthwise.weight[rows]))
 
 
 class RestormerBlock(nn.Module):
@@ -98,10 +138,26 @@ class RestormerBlock(nn.Module):
 
     def forward(self, x: Tensor, prompt: Tensor | None, statistics: StatisticsSource) -> Tensor:
         """Return (images, channels, H, W)."""
-        seen = x if self.fusion is None or prompt is None else self.fusion(x, prompt)
+        attention = self.attention
+        strips = plan_strips(x, 2 * attention.channels)
+
+        def seen(strip: Strip) -> Tensor:
+            features = strip.read(x)
+            if self.fusion is not None and prompt is not None:
+                features = self.fusion(features, strip.own(prompt))
+            return cast("Tensor", self.attention_norm(features))
+
+        statistic = statistics.resolve(partial(attention.sums, strips, seen, len(x)), attention.attention_map)
+        mixing = attention.fold(statistic)
         # The residual is added to x, not to what was fused.
-        x = x + self.attention(self.attention_norm(seen), statistics)
-        return cast("Tensor", x + self.feed_forward(self.feed_forward_norm(x)))
+        y = over_strips(
+            strips, x, lambda strip: strip.core(x) + attention.attend(seen(strip), strip.own(mixing), strip)
+        )
+        strips = plan_strips(y, self.feed_forward.out.in_channels)
+        return over_strips(strips, y, lambda strip: strip.core(y) + self._fed_forward(strip.read(y), strip))
+
+    def _fed_forward(self, features: Tensor, strip: Strip) -> Tensor:
+        return cast("Tensor", self.feed_forward(self.feed_forward_norm(features), strip))
 
 
 class RestormerBackbone(nn.Module):

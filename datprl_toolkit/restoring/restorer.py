@@ -77,6 +77,7 @@ class Restorer:
         self.device = choose_device(device)
         self.precision = choose_precision(precision, self.device)
         self.card = card
+        network.align()
         self.network = network.eval().to(self.device).to(memory_format=torch.channels_last)
         self.grid = network.config.grid
         self._batch_size = batch_size

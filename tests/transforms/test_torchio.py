@@ -128,7 +128,9 @@ def test_the_generator_of_pytorch_decides_what_is_drawn() -> None:
 
 
 def test_a_pipeline_of_both_is_replayed_and_pickled() -> None:
-    pipeline = torchio.Compose([RandomLowDoseCT(views=60, p=1), Restore("small", (0.0, 1.0)), torchio.RandomFlip(p=1)])
+    pipeline = torchio.Compose(
+        [RandomLowDoseCT(views=60, p=1), Restore("small", (0.0, 1.0)), torchio.RandomFlip(flip_probability=1, p=1)]
+    )
     pipeline = pickle.loads(pickle.dumps(pipeline))
     transformed = pipeline(subject())
     assert [type(each).__name__ for each in transformed.history] == ["Degradation", "Restore", "Flip"]

@@ -1,0 +1,58 @@
+"""Starting a training from the weights of an earlier one, whose network may have had fewer blocks."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from datprl_toolkit.errors import ErrorCode, InputError
+
+if TYPE_CHECKING:
+    from datprl_toolkit.network import DatprlNetwork, NetworkConfig
+
+BLOCK = re.compile(r"(backbone\.(?:(?:encoder|decoder)\.\d+|middle|refinement)\.\d+)\.")
+LAST_OF_A_BRANCH = ("spatial_scale", "channel_scale", "attention.out.weight", "feed_forward.out.weight")
+"""What the two branches of a block end in, in NAFNet and in Restormer: with zeros there, a block does nothing."""
+
+
+@torch.no_grad()
+def start_from(network: DatprlNetwork, earlier: DatprlNetwork) -> int:
+    """Copy the parameters of an earlier network; blocks that it has not are set to do nothing at first.
+
+    At its first step the network therefore restores exactly as the earlier one did, however many blocks were added.
+
+    Returns
+    -------
+    Number of blocks that are new.
+
+    Raises
+    ------
+    InputError
+        ``E_WEIGHTS`` if the networks differ in more than blocks that were added.
+    """
+    state, known = network.state_dict(), earlier.state_dict()
+    if not _only_blocks_added(network.config, earlier.config):
+        raise InputError(
+            ErrorCode.WEIGHTS,
+            "the weights belong to a network that differs in more than blocks that were added",
+            remedy="Choose the preset or settings that they were trained with; only numbers of blocks may be larger",
+        )
+    state, known = network.state_dict(), earlier.state_dict()
+    for name, tensor in state.items():
+        if name in known:
+            tensor.copy_(known[name])
+        elif name.endswith(LAST_OF_A_BRANCH):
+            tensor.zero_()
+    return len({match[1] for name in state.keys() - known.keys() if (match := BLOCK.match(name))})
+
+
+def _only_blocks_added(config: NetworkConfig, earlier: NetworkConfig) -> bool:
+    """Return whether the configurations are the same but for numbers of blocks, none of them smaller."""
+    numbers = ("encoder_blocks", "middle_blocks", "decoder_blocks", "refinement_blocks")
+    pairs = [(np.atleast_1d(getattr(config, name)), np.atleast_1d(getattr(earlier, name))) for name in numbers]
+    grown = all(len(new) == len(old) and (new >= old).all() for new, old in pairs)
+    return grown and config == replace(earlier, **{name: getattr(config, name) for name in numbers})
