@@ -1,4 +1,4 @@
-"""Which context restores a scene best, and which leaves a seam: the scene's, the tile's surroundings', the tile's own.
+"""Which context restores a scene best, and which leaves a seam: the tile's, its surroundings', the scene's, a field.
 
     python benchmarks/bench_context.py SCENE.tif ... --weights small
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     Image = npt.NDArray[np.floating[Any]]
 
-MODES = ("tile", "local", "scene")
+MODES = ("tile", "local", "scene", "field")
 
 
 def haze(image: Image, generator: np.random.Generator) -> Image:

@@ -6,6 +6,8 @@ A scene of every size is made by mirroring the given one and putting haze over i
 alone over the same tiles in memory; by this toolkit, from GeoTIFF to Zarr; and by MONAI's `sliding_window_inference`
 with the same network, window and overlap, in memory and weighted by a Gaussian, as it is mostly used. Each restoration
 of ours runs in a process of its own, whose peak memory is reported beside what it was before, with the weights loaded.
+Last, without a network: this toolkit, and one loop that reads, scales and writes the same pieces one after the other.
+Ratios are of the time that processors were busy, which other programs on the machine disturb little.
 """
 
 from __future__ import annotations
@@ -19,17 +21,22 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import rasterio
 import torch
+import zarr
 from affine import Affine
 
 from datprl_toolkit.degradations import add_haze, transmission_field
 from datprl_toolkit.remote_sensing import Scene, SceneOptions, restore_scene
+from datprl_toolkit.remote_sensing.pyramid import level_window
 from datprl_toolkit.remote_sensing.seams import seams_of
-from datprl_toolkit.remote_sensing.windows import whole
+from datprl_toolkit.remote_sensing.testing import stub_restorer
+from datprl_toolkit.remote_sensing.windows import as_rasterio, split, whole
+from datprl_toolkit.remote_sensing.zarr_layout import Layout, array_path
+from datprl_toolkit.remote_sensing.zarr_writing import create_store
 from datprl_toolkit.restoring import Restorer
 from datprl_toolkit.restoring.tiling import plan_tiles, sample_windows
 
@@ -55,8 +62,8 @@ def main() -> None:
         print(json.dumps(restore_in_this_process(restorer, arguments)))
         return
     print(f"{restorer.describe()}, {processor()}; tiles of {arguments.tile}, halo {arguments.halo}\n")
-    print("| pixels | way | time, s | over the network | peak memory, MiB | seam index | step |")
-    print("|---|---|---|---|---|---|---|")
+    print("| pixels | way | time, s | processor, s | ratio | peak memory, MiB | seam index | step |")
+    print("|---|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         for size in arguments.sizes:
             measure(size, restorer, arguments, Path(folder))
@@ -69,40 +76,58 @@ def measure(size: int, restorer: Restorer, arguments: argparse.Namespace, folder
     write(source, scene)
     image = scene.astype(np.float32) / np.float32(255)
     network, alone = network_alone(image, restorer, arguments)
-    row(size, "network alone", network, network, None, seams_of(alone * 255, arguments.tile, scene))
+    row(size, "network alone", network, network, report=seams_of(alone * 255, arguments.tile, scene))
 
     command = [sys.executable, __file__, str(arguments.scene), "--weights", arguments.weights]
     pieces = ["--tile", str(arguments.tile), "--halo", str(arguments.halo)]
     part = ["--part", str(source), str(folder / f"{size}.zarr")]
-    ours = subprocess.run([*command, *pieces, *part], check=True, capture_output=True, text=True)
-    figures = json.loads(ours.stdout)
+    told = subprocess.run([*command, *pieces, *part], check=True, capture_output=True, text=True)
+    figures = json.loads(told.stdout)
     written = Scene.open(folder / f"{size}.zarr")
     with written.reader() as reader:
         values = reader.read((1, 2, 3), whole(written.grid.shape)).values
-    memory = figures["peak"] / MIB
-    row(
-        size,
-        "this toolkit, GeoTIFF to Zarr",
-        figures["seconds"],
-        network,
-        memory,
-        seams_of(values, arguments.tile, scene),
-    )
-    print(f"| | of which weights loaded and nothing done | | | {figures['before'] / MIB:.0f} | | |")
+    ours = Time(figures["wall"], figures["processor"])
+    seams = seams_of(values, arguments.tile, scene)
+    row(size, "this toolkit, GeoTIFF to Zarr", ours, network, memory=figures["peak"], report=seams)
+    print(f"| | of which weights loaded and nothing done | | | | {figures['before'] / MIB:.0f} | | |")
     if not arguments.without_monai:
-        seconds, restored = monai_window(image, restorer, arguments)
-        stride = arguments.tile
-        row(size, "MONAI sliding_window_inference", seconds, network, None, seams_of(restored * 255, stride, scene))
+        took, restored = monai_window(image, restorer, arguments)
+        seams = seams_of(restored * 255, arguments.tile, scene)
+        row(size, "MONAI sliding_window_inference", took, network, report=seams)
+    loop = one_after_the_other(source, folder / f"{size}.loop.zarr", arguments)
+    row(size, "no network, a loop", loop, loop)
+    row(size, "no network, this toolkit", without_network(source, folder / f"{size}.null.zarr", arguments), loop)
 
 
-def row(size: int, way: str, seconds: float, network: float, memory: float | None, report: Any) -> None:
+class Time(NamedTuple):
+    """Seconds that passed, and those in which processors were busy for this process."""
+
+    wall: float
+    processor: float
+
+
+class Watch:
+    """Measures how long a block takes."""
+
+    time = Time(0.0, 0.0)
+
+    def __enter__(self) -> Watch:
+        self._began = time.perf_counter(), time.process_time()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        wall, processor = self._began
+        self.time = Time(
+            self.time.wall + time.perf_counter() - wall, self.time.processor + time.process_time() - processor
+        )
+
+
+def row(size: int, way: str, took: Time, against: Time, *, memory: float | None = None, report: Any = None) -> None:
     """Print one row."""
-    peak = "" if memory is None else f"{memory:.0f}"
-    print(
-        f"| {size} x {size} | {way} | {seconds:.2f} | {seconds / network:.2f} | {peak} | "
-        f"{report.index:.3f} | {report.step:.2f} |",
-        flush=True,
-    )
+    peak = "" if memory is None else f"{memory / MIB:.0f}"
+    seams = " | " if report is None else f"{report.index:.3f} | {report.step:.2f}"
+    times = f"{took.wall:.2f} | {took.processor:.2f} | {took.processor / against.processor:.2f}"
+    print(f"| {size} x {size} | {way} | {times} | {peak} | {seams} |", flush=True)
 
 
 def hazy_scene(path: Path, size: int) -> npt.NDArray[np.uint8]:
@@ -130,32 +155,60 @@ def write(path: Path, scene: npt.NDArray[np.uint8]) -> None:
 
 def network_alone(
     image: npt.NDArray[np.float32], restorer: Restorer, arguments: argparse.Namespace
-) -> tuple[float, npt.NDArray[np.float32]]:
-    """Return the seconds in which the network restores all tiles of an image in memory, and the result."""
+) -> tuple[Time, npt.NDArray[np.float32]]:
+    """Return the time in which the network restores all tiles of an image in memory, and the result."""
     height, width = image.shape[-2:]
     windows = sample_windows(height, width, size=256, count=16, grid=restorer.grid)
     context = restorer.context(np.stack([image[(slice(None), *window.slices)] for window in windows]))
     area = whole((height, width))
     tiles = plan_tiles(area, area, tile=arguments.tile, halo=arguments.halo, grid=restorer.grid)
     restored = np.empty_like(image)
-    seconds = 0.0
+    watch = Watch()
     for tile in tiles:
         batch = np.ascontiguousarray(image[(slice(None), *tile.read.slices)])[None]
-        began = time.perf_counter()
-        answer = restorer.restore_batch(batch, context)[0]
-        seconds += time.perf_counter() - began
+        with watch:
+            answer = restorer.restore_batch(batch, context)[0]
         restored[(slice(None), *tile.core.slices)] = answer[(slice(None), *tile.core.relative_to(tile.read).slices)]
-    return seconds, restored
+    return watch.time, restored
 
 
 def restore_in_this_process(restorer: Restorer, arguments: argparse.Namespace) -> dict[str, float]:
-    """Restore a file, and return the seconds and the peak memory before and after, in bytes."""
+    """Restore a file, and return the time and the peak memory before and after, in bytes."""
     source, destination = map(Path, arguments.part)
     before = peak_memory()
-    began = time.perf_counter()
-    restore_scene(source, destination, restorer, SceneOptions(tile=arguments.tile, halo=arguments.halo))
-    seconds = time.perf_counter() - began
-    return {"seconds": seconds, "before": before, "peak": peak_memory()}
+    with Watch() as watch:
+        restore_scene(source, destination, restorer, SceneOptions(tile=arguments.tile, halo=arguments.halo))
+    return {**watch.time._asdict(), "before": before, "peak": peak_memory()}
+
+
+def without_network(source: Path, destination: Path, arguments: argparse.Namespace) -> Time:
+    """Return how long everything but the network takes."""
+    options = SceneOptions(tile=arguments.tile, halo=arguments.halo)
+    with Watch() as watch:
+        restore_scene(source, destination, stub_restorer(), options)
+    return watch.time
+
+
+def one_after_the_other(source: Path, destination: Path, arguments: argparse.Namespace) -> Time:
+    """Return how long a plain loop takes that reads the same windows, scales them and back, and writes them."""
+    scene = Scene.open(source)
+    layout = Layout(scene)
+    with Watch() as watch, rasterio.open(source) as dataset:
+        create_store(destination, layout, {})
+        levels = range(layout.levels + 1)
+        arrays = [zarr.open_array(destination / array_path(level), mode="r+") for level in levels]
+        area = whole(scene.grid.shape)
+        for shard in split(area, layout.shard):
+            read = shard.grown(arguments.halo, area)
+            seen = dataset.read(window=as_rasterio(read)).astype(np.float32) / np.float32(255)
+            inside = shard.relative_to(read).slices
+            values = np.clip(np.rint(seen[(slice(None), *inside)] * 255), 0, 255).astype(np.uint8)
+            for level in levels:
+                if level:
+                    blocks = values.reshape(3, values.shape[1] // 2, 2, values.shape[2] // 2, 2)
+                    values = np.rint(blocks.mean(axis=(2, 4), dtype=np.float32)).astype(np.uint8)
+                arrays[level][(slice(None), *level_window(shard, level).slices)] = values
+    return watch.time
 
 
 def peak_memory() -> int:
@@ -166,22 +219,20 @@ def peak_memory() -> int:
 
 def monai_window(
     image: npt.NDArray[np.float32], restorer: Restorer, arguments: argparse.Namespace
-) -> tuple[float, npt.NDArray[np.float32]]:
+) -> tuple[Time, npt.NDArray[np.float32]]:
     """Restore by MONAI: windows as large as our tiles with their halo, at the stride of our tiles."""
     from monai.inferers import sliding_window_inference
 
     window = arguments.tile + 2 * arguments.halo
     tensor = torch.from_numpy(image)[None].to(restorer.device)
-    began = time.perf_counter()
-    with torch.inference_mode():
+    with Watch() as watch, torch.inference_mode():
         answer = sliding_window_inference(
             tensor, (window, window), 1, restorer.network, overlap=1 - arguments.tile / window, mode="gaussian"
         )
-    seconds = time.perf_counter() - began
     if not isinstance(answer, torch.Tensor):
         msg = "MONAI returned no tensor"
         raise TypeError(msg)
-    return seconds, answer[0].clamp(0, 1).cpu().numpy()
+    return watch.time, answer[0].clamp(0, 1).cpu().numpy()
 
 
 def processor() -> str:

@@ -14,7 +14,7 @@ import argparse
 import json
 import math
 import sys
-import time
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
@@ -23,12 +23,26 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors.torch import save_file
 
-from datprl_toolkit.errors import DatprlError, ErrorCode, InputError, missing_package
-from datprl_toolkit.training import PreparedData, Trainer, TrainingConfig, load_prepared, override, training_preset
+from datprl_toolkit.errors import DatprlError, ErrorCode, InputError, OptionError, missing_package
+from datprl_toolkit.files import staged_file
+from datprl_toolkit.training import (
+    PreparedData,
+    Trainer,
+    TrainingConfig,
+    load_prepared,
+    override,
+    training_preset,
+    warm_start,
+)
+from datprl_toolkit.training.ablations import ABLATIONS, ablate
+from datprl_toolkit.training.baselines import BASELINES, Baseline
 from datprl_toolkit.training.distributed import DistributedTrainer, start_processes
-from datprl_toolkit.training.folders import describe_folders, folder_tasks, load_folders
+from datprl_toolkit.training.folders import folder_tasks, load_folders
+from datprl_toolkit.training.plan import describe_plan, measure
 from datprl_toolkit.training.preparation import CT_HIGH, CT_LOW, SUV_HIGH
+from datprl_toolkit.training.progress import show_progress
 from datprl_toolkit.training.tensorboard import TensorBoardLog
 from datprl_toolkit.training.text import check_text_features
 from datprl_toolkit.training.validation import TaskScore, format_table
@@ -38,7 +52,6 @@ RANGES: dict[str, tuple[float, float, str]] = {
     "ct_denoising": (CT_LOW, CT_HIGH, "HU"),
     "pet_synthesis": (0.0, SUV_HIGH, "SUVbw"),
 }
-NO_ALIGNMENT = "Without text features the alignment loss (equation 2) is left out."
 
 
 def main() -> None:
@@ -58,7 +71,9 @@ def parse_arguments() -> argparse.Namespace:
     add("--config", type=Path, help="YAML or JSON file with settings that replace those of the preset")
     add("--set", action="append", default=[], metavar="NAME=VALUE", help="replace one setting; VALUE is JSON")
     add("--data", type=Path, help="folder made by prepare_data.py; without it, the folders named in --config")
-    add("--out", type=Path, required=True, help="folder of the run: checkpoint, log, weights")
+    add("--ablation", metavar="NAME", help=f"a variant of the paper's tables: {', '.join(ABLATIONS)}")
+    add("--baseline", metavar="NAME", help=f"train another network at the same budget: {', '.join(BASELINES)}")
+    add("--out", type=Path, help="folder of the run: checkpoint, log, weights")
     add("--text", type=Path, help="npz file with a text feature for each image's key, for the alignment loss")
     add("--resume", action="store_true", help="continue from the checkpoint in OUT")
     add("--start-from", help="name or path of weights to go on from, with the learning rate of a new run")
@@ -78,6 +93,8 @@ def run(arguments: argparse.Namespace) -> None:
     """Plan, train, and write the weights."""
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
+    if arguments.out is None and not arguments.dry_run:
+        raise OptionError(ErrorCode.OPTION, "a run needs a folder of its own", remedy="Name it with --out")
     data = load_data(arguments)
     config = resolve_config(arguments, folder_tasks(data))
     text = load_text(arguments.text)
@@ -85,7 +102,7 @@ def run(arguments: argparse.Namespace) -> None:
     processes, device = start_processes(arguments.device)
     leads = processes is None or processes.rank == 0
     build = Trainer if processes is None else partial(DistributedTrainer, processes=processes)
-    trainer = build(config, data, arguments.out, device=device, text=text)
+    trainer = build(config, data, arguments.out or Path("dry-run"), device=device, text=text)
     if arguments.compile:
         compile_network(trainer)
     if arguments.tensorboard and leads and not arguments.dry_run:
@@ -106,7 +123,9 @@ def run(arguments: argparse.Namespace) -> None:
             where=arguments.out,
             remedy="Add --resume to continue it, or choose another folder",
         )
-    if arguments.export or trainer.run(minutes=arguments.minutes):
+    with show_progress(trainer) if leads else nullcontext():
+        complete = arguments.export or trainer.run(minutes=arguments.minutes)
+    if complete:
         export(trainer, arguments.name, arguments.out / f"{arguments.name}.safetensors", leads=leads)
     else:
         trainer.report(f"stopped at step {trainer.step} of {config.steps}; --resume continues")
@@ -119,17 +138,14 @@ def compile_network(trainer: Trainer) -> None:
 
 
 def start_from(trainer: Trainer, name_or_path: str) -> None:
-    """Give a new run the weights of an earlier one; their network must have the same configuration."""
-    network, card = load_weights(name_or_path)
-    if card.config != trainer.config.network:
-        raise InputError(
-            ErrorCode.WEIGHTS,
-            "the weights belong to a network of another configuration",
-            where=name_or_path,
-            remedy="Choose the preset or settings that they were trained with",
-        )
-    trainer.network.load_state_dict(network.state_dict())
-    trainer.average.load_state_dict(network.state_dict())
+    """Give a new run the weights of an earlier one, whose network may have had fewer blocks."""
+    if isinstance(trainer.network, Baseline):
+        raise OptionError(ErrorCode.OPTION, "a baseline starts anew", where="--start-from")
+    earlier, _ = load_weights(name_or_path)
+    added = warm_start.start_from(trainer.network, earlier)
+    trainer.average.load_state_dict(trainer.network.state_dict())
+    if added:
+        trainer.report(f"{added} blocks are new and do nothing at first")
 
 
 def load_data(arguments: argparse.Namespace) -> PreparedData:
@@ -153,6 +169,10 @@ def resolve_config(arguments: argparse.Namespace, tasks: tuple[str, ...] = ()) -
     if arguments.config:
         settings = read_settings(arguments.config)
         config = override(config, {name: value for name, value in settings.items() if name != "folders"})
+    if arguments.ablation:
+        config = ablate(config, arguments.ablation)
+    if arguments.baseline:
+        config = override(config, {"baseline": arguments.baseline})
     for setting in arguments.set:
         name, _, value = setting.partition("=")
         try:
@@ -202,56 +222,24 @@ def load_text(path: Path | None) -> dict[str, np.ndarray[Any, np.dtype[np.float3
         return {key: archive[key].astype(np.float32) for key in archive.files}
 
 
-def describe_plan(trainer: Trainer) -> str:
-    """Return what will be trained on what, and for how long."""
-    config, data = trainer.config, trainer.data
-    parameters = sum(parameter.numel() for parameter in trainer.network.parameters())
-    lines = [
-        f"network: {config.network.backbone}, width {config.network.width}, {parameters / 1e6:.2f} M parameters",
-        f"steps: {config.steps}, learning rate {config.learning_rate:g} to {config.final_learning_rate:g}",
-        f"{config.precision} on {trainer.device}, {torch.get_num_threads()} threads",
-        f"batch: {config.batch_size} crops of {config.crop}x{config.crop} from {len(config.tasks)} tasks",
-    ]
-    for task, pairs in trainer.batches.pairs.items():
-        parts = ", ".join(
-            f"{type(maker).__name__} {len(maker)} ({share:.0%})"
-            for maker, share in zip(pairs.makers, pairs.probabilities, strict=True)
-        )
-        held = len(data.validation[task]) if task in data.validation else 0
-        lines.append(f"  {task}: {parts}; {held} validation images")
-    lines += [f"  {line}" for line in describe_folders(data)]
-    lines.append(f"data: {data.fingerprint[:16]}; losses: {config.losses}")
-    lines.append(f"alignment: {len(trainer.text)} text features" if trainer.text else NO_ALIGNMENT)
-    return "\n".join(lines)
-
-
-def measure(trainer: Trainer, steps: int = 5) -> str:
-    """Return time per step, share of the data, and memory, measured over a few steps after one to warm up."""
-    trainer.train_step()
-    before = trainer._window.data_seconds
-    began = time.perf_counter()
-    for _ in range(steps):
-        trainer.train_step()
-    seconds = (time.perf_counter() - began) / steps
-    share = (trainer._window.data_seconds - before) / steps / seconds
-    hours = seconds * trainer.config.steps / 3600
-    lines = [f"measured here: {seconds:.3f} s per step, {share:.0%} of it for the data; {hours:.1f} h in all"]
-    if trainer.device.type == "cuda":
-        lines.append(f"memory: {torch.cuda.max_memory_allocated(trainer.device) / 2**30:.2f} GiB on the device")
-    else:
-        import resource
-
-        lines.append(f"memory: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB at most")
-    return "\n".join(lines)
-
-
 def export(trainer: Trainer, name: str, path: Path, *, leads: bool = True) -> None:
     """Validate the averaged weights on all validation images; the leading process writes them with their card."""
     scores = trainer.validate(limit=0, clean_images=4)
     if not leads:
         return
     print(format_table(scores), flush=True)
-    save_weights(path, trainer.average, make_card(trainer, name, scores), overwrite=True)
+    network = trainer.average
+    if isinstance(network, Baseline):
+        # As the package of its code reads it.
+        state = {key: value.contiguous() for key, value in network.backbone.state_dict().items()}
+        with staged_file(path, overwrite=True) as temporary:
+            save_file(state, temporary)
+        print(f"wrote {path} for spandrel; datprl restore does not read it")
+        return
+    if trainer.config.domain_prompts != "pool":
+        print("No weights are written: this network must be told the domain of every image, and restoring cannot.")
+        return
+    save_weights(path, network, make_card(trainer, name, scores), overwrite=True)
     print(f"wrote {path}")
 
 

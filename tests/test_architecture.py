@@ -31,7 +31,7 @@ DOORS: dict[str, set[str]] = {
     "evaluation": {"metrics", "images", "medical", "restoring", "intensity", "pairing", "errors", "files"},
     "explanation": {"network", "images", "medical", "restoring", "pairing", "errors", "files"},
     "datasets": {"images", "medical", "pairing", "errors"},
-    "training": {"datasets", "network", "weights", "degradations", "metrics", "errors", "files"},
+    "training": {"datasets", "network", "restoring", "weights", "degradations", "metrics", "errors", "files"},
     "jobs": {
         "images",
         "medical",

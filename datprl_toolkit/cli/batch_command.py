@@ -9,19 +9,14 @@ from typing import Annotated
 
 import typer
 
+from datprl_toolkit.cli.scene_choices import ContextMode, OtherBands, UnreadableBlock, ZarrProfile
+
 
 class Form(StrEnum):
     """What a folder is filled with."""
 
     tif = "tif"
     zarr = "zarr"
-
-
-class OtherBands(StrEnum):
-    """What happens to bands that are not restored."""
-
-    copy = "copy"
-    drop = "drop"
 
 
 def restore_batch(
@@ -44,10 +39,18 @@ def restore_batch(
         str | None, typer.Option(help="uint8, reflectance:10000[,offset:-1000], minmax:a,b or percentile.")
     ] = None,
     nodata: Annotated[float | None, typer.Option(help="Value of missing data.")] = None,
-    assets: Annotated[str | None, typer.Option(help="Assets of STAC items, such as red,green,blue.")] = None,
+    context: Annotated[ContextMode, typer.Option(help="What the tiles of a scene share.")] = ContextMode.scene,
     shared_context: Annotated[
         bool, typer.Option("--shared-context", help="One context for all scenes, for the tiles of a mosaic.")
     ] = False,
+    on_error: Annotated[
+        UnreadableBlock, typer.Option(help="What a block that cannot be read does to its scene.")
+    ] = UnreadableBlock.fail,
+    zarr_profile: Annotated[
+        ZarrProfile, typer.Option(help="Readers of Zarr: xarray and zarr; GDAL 3.12 (qgis); older GDAL (legacy).")
+    ] = ZarrProfile.default,
+    cluster: Annotated[str | None, typer.Option(help="Dask scheduler, such as tcp://host:8786; or local:2.")] = None,
+    assets: Annotated[str | None, typer.Option(help="Assets of STAC items, such as red,green,blue.")] = None,
     previews: Annotated[Path | None, typer.Option(help="Folder for a PNG of each scene.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace outputs of other input or options.")] = False,
 ) -> None:
@@ -71,6 +74,10 @@ def restore_batch(
         other_bands=other_bands.value,
         scaling=scaling,
         nodata=nodata,
+        context=context.value,
+        on_error=on_error.value,
+        zarr_profile=zarr_profile.value,
+        cluster=cluster,
     )
     load = partial(Restorer.from_pretrained, weights, device=device, precision=precision)
     names = tuple(name.strip() for name in assets.split(",")) if assets else ()

@@ -16,8 +16,11 @@ from datprl_toolkit.cli.explain_command import explain
 from datprl_toolkit.cli.inspect_command import inspect
 from datprl_toolkit.cli.node_command import node_application
 from datprl_toolkit.cli.prompts_command import prompts
+from datprl_toolkit.cli.radiometry_command import radiometry
 from datprl_toolkit.cli.report_command import report as report_command
+from datprl_toolkit.cli.scene_choices import ContextMode, OtherBands, ZarrProfile
 from datprl_toolkit.cli.seams_command import seams
+from datprl_toolkit.cli.series_choices import CtWindow, Suv
 from datprl_toolkit.cli.verify_command import verify_output
 from datprl_toolkit.cli.workflow_command import workflow_application
 
@@ -34,13 +37,6 @@ weights_application = typer.Typer(help="List, inspect, verify and convert weight
 application.add_typer(weights_application, name="weights")
 application.add_typer(node_application, name="node")
 application.add_typer(workflow_application, name="workflow")
-
-
-class OtherBands(StrEnum):
-    """What happens to bands that are not restored."""
-
-    copy = "copy"
-    drop = "drop"
 
 
 class PrivateTags(StrEnum):
@@ -67,22 +63,6 @@ class OnError(StrEnum):
     skip = "skip"
     nodata = "nodata"
     passthrough = "passthrough"
-
-
-class ContextMode(StrEnum):
-    """From what the context of a tile is computed."""
-
-    scene = "scene"
-    local = "local"
-    tile = "tile"
-
-
-class ZarrProfile(StrEnum):
-    """Which readers a Zarr store is for."""
-
-    default = "default"
-    qgis = "qgis"
-    legacy = "legacy"
 
 
 def _show_version(value: bool) -> None:
@@ -113,7 +93,7 @@ def restore(
     preview: Annotated[Path | None, typer.Option(help="PNG showing input, restored and difference.")] = None,
     report: Annotated[Path | None, typer.Option(help="HTML page with measurements and a certificate.")] = None,
     uncertainty: Annotated[
-        Path | None, typer.Option(help="Folder for maps of where the network may have invented (DICOM).")
+        Path | None, typer.Option(help="Maps of where the network may have invented: folder; .tif, .zarr for a scene.")
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")] = False,
     scale: Annotated[int, typer.Option(help="Enlarge by this factor (scenes, pictures).")] = 1,
@@ -142,6 +122,10 @@ def restore(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it takes; write nothing (scenes).")] = False,
     stac: Annotated[bool, typer.Option("--stac", help="Write a STAC item beside OUT (scenes).")] = False,
     quantity: Annotated[Quantity | None, typer.Option(help="What the values of a NIfTI are.")] = None,
+    ct_window: Annotated[
+        CtWindow, typer.Option(help="-160 to 240 HU, or -1300 to 1380 HU in seven windows (CT).")
+    ] = CtWindow.soft_tissue,
+    suv: Annotated[Suv | None, typer.Option(help="Write the NIfTI of a PET series in SUV of this kind.")] = None,
 ) -> int:
     """Restore IN and write OUT. What IN is, is found out from its content.
 
@@ -175,6 +159,8 @@ def restore(
         cluster=cluster,
         stac=stac,
         quantity=None if quantity is None else quantity.value,
+        ct_window=ct_window.value,
+        suv=None if suv is None else suv.value,
     )
     load = partial(Restorer.from_pretrained, weights, device=device, precision=precision)
     if dry_run:
@@ -205,6 +191,7 @@ application.command()(explain)
 
 application.command("restore-batch")(restore_batch)
 application.command("seams")(seams)
+application.command("radiometry")(radiometry)
 application.command("prompts")(prompts)
 
 

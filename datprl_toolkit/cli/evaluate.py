@@ -33,6 +33,7 @@ def run(
     per_image: bool,
     seed: int,
     resamples: int,
+    also: list[str],
     overwrite: bool,
 ) -> None:
     """Evaluate, print the tables, and write the files if asked."""
@@ -51,6 +52,10 @@ def run(
             restorer = Restorer.from_pretrained(weights, device=device)
             terminal.announce(f"restoring first; {restorer.describe()}")
         compare = partial(evaluate, restorer=restorer, scale=scale, seed=seed, resamples=resamples)
+        if also:
+            from datprl_toolkit.restoring.device import choose_device
+
+            compare = partial(compare, also=also, device=str(choose_device(device)))
         evaluation = compare(sets, progress=terminal.progress)
     _show(evaluation, terminal.console, per_image=per_image)
     if out is not None:
@@ -110,7 +115,7 @@ def _cells(metric: str, summary: Summary, unit: str) -> list[str]:
 
 
 def _image_table(score: SetScore) -> Table:
-    names = {metric: metric_name(metric, score.unit) for metric in score.summary}
+    names = {metric: metric_name(metric, score.unit) for metric in score.images[0].restored}
     titles = [f"{name.title}, {name.unit}" if name.unit else name.title for name in names.values()]
     known = bool(score.images[0].degraded)
     table = Table(score.name, *(f"{title} (input)" if known else title for title in titles), box=None, pad_edge=False)

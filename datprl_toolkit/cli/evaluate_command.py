@@ -28,6 +28,9 @@ def evaluate(
     per_image: Annotated[bool, typer.Option("--per-image", help="Print every image too.")] = False,
     seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 42,
     resamples: Annotated[int, typer.Option(help="Of the bootstrap.")] = 2000,
+    also: Annotated[
+        list[str] | None, typer.Option(help="niqe, musiq, maniqa, clipiqa or fid, of photographs; needs pyiqa.")
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")] = False,
 ) -> None:
     """Compare restored images with the truth: PSNR and SSIM as published, HU and SUV errors for DICOM."""
@@ -45,5 +48,6 @@ def evaluate(
         per_image=per_image,
         seed=seed,
         resamples=resamples,
+        also=also or [],
         overwrite=overwrite,
     )

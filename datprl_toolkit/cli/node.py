@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 from datprl_nodes import broken_nodes, describe, find_node, find_nodes
-from datprl_nodes.calling import make_node, run_node
+from datprl_nodes.calling import run_node
+from datprl_nodes.node import make_node
 from rich.console import Console
 from rich.table import Table
 

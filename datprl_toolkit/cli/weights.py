@@ -61,14 +61,13 @@ def show_info(name: str) -> None:
         ("sha256", card.sha256),
     ):
         console.print(f"{label:13} {text}", markup=False)
-    table = Table("task", "domain", "values", "images", "PSNR in", "PSNR out", "SSIM in", "SSIM out", box=None)
+    table = Table("task", "n", "values", "PSNR, dB", "SSIM", box=None, pad_edge=False)
+    table.columns[0].no_wrap = True
     for task in card.tasks:
         unit = "" if task.unit == "1" else f" {task.unit}"
         values = f"{task.low:g} to {task.high:g}{unit}" if task.low is not None and task.high is not None else ""
-        figures = (task.psnr_input, task.psnr_output, task.ssim_input, task.ssim_output)
-        places = (2, 2, 4, 4)
-        shown = ("" if f is None else f"{f:.{p}f}" for f, p in zip(figures, places, strict=True))
-        table.add_row(task.name, task.domain, values, str(task.images or ""), *shown)
+        gains = (_change(task.psnr_input, task.psnr_output, 2), _change(task.ssim_input, task.ssim_output, 3))
+        table.add_row(task.name, str(task.images or ""), values, *gains)
     console.print(table)
     for task in card.tasks:
         if task.note:
@@ -81,6 +80,11 @@ def show_info(name: str) -> None:
             console.print(label)
         for line in lines:
             console.print(f"  {line}", markup=False)
+
+
+def _change(before: float | None, after: float | None, places: int) -> str:
+    """Return a figure of the degraded and of the restored images."""
+    return "" if before is None or after is None else f"{before:.{places}f} → {after:.{places}f}"
 
 
 def verify(name: str) -> None:

@@ -58,15 +58,20 @@ def run(
                 overwrite=overwrite,
                 observe=watcher.observe,
             )
-        except (DatprlError, KeyboardInterrupt):
+        except (DatprlError, KeyboardInterrupt) as error:
             if watcher.finished:
-                terminal.announce(f"{watcher.finished} finished steps are kept; the same command goes on from there")
+                steps = "1 finished step is" if watcher.finished == 1 else f"{watcher.finished} finished steps are"
+                kept = f"{steps} kept; the same command goes on from there"
+                if isinstance(error, KeyboardInterrupt):
+                    error.add_note(kept)
+                else:
+                    terminal.announce(kept)
             raise
     for line in finished.warnings:
         terminal.announce(line)
     done = len(finished.results) - len(finished.kept)
     terminal.announce(
-        f"{done} steps done, {len(finished.kept)} kept from before, {finished.seconds:.1f} s; "
+        f"Steps done: {done}, kept from before: {len(finished.kept)}, {finished.seconds:.1f} s; "
         f"{', '.join(finished.outputs)}: {destination}"
     )
 

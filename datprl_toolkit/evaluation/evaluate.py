@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from datprl_toolkit.errors import ErrorCode, OptionError
+from datprl_toolkit.evaluation.perceptual import Perceptual
 from datprl_toolkit.evaluation.scores import IDENTICAL_PSNR, RESAMPLES, SetScore, score_set
 from datprl_toolkit.evaluation.sets import ImageSet, check_sets
 from datprl_toolkit.pairing import PICTURE_SUFFIXES, files_with_suffix
@@ -48,6 +50,8 @@ def evaluate(
     scale: int = 1,
     seed: int = 42,
     resamples: int = RESAMPLES,
+    also: Sequence[str] = (),
+    device: str = "cpu",
     progress: ProgressCallback = silent,
 ) -> Evaluation:
     """Compare sets of images with their truth.
@@ -66,6 +70,10 @@ def evaluate(
         Factor by which the restorer enlarges pictures.
     seed, resamples
         Of the bootstrap.
+    also
+        Further figures of photographs, of :data:`~datprl_toolkit.evaluation.perceptual.PERCEPTUAL`.
+    device
+        Where the models of these figures run.
     progress
         Told after each image.
 
@@ -82,11 +90,15 @@ def evaluate(
         raise OptionError(ErrorCode.OPTION, "only with weights is anything enlarged", where="scale")
     check_sets(list(sets), restoring=restorer is not None)
     scores, warnings = [], []
-    for each in sets:
-        score, notes = _evaluate_set(each, restorer, scale, seed, resamples, progress)
-        scores.append(score)
-        warnings += [f"{line} [{each.name}]" for line in (*notes, *_identical(score))]
+    with ExitStack() as stack:
+        perceptual = stack.enter_context(Perceptual(also, device)) if also else None
+        for each in sets:
+            score, notes = _evaluate_set(each, restorer, scale, seed, resamples, perceptual, progress)
+            scores.append(score)
+            warnings += [f"{line} [{each.name}]" for line in (*notes, *_identical(score))]
     settings: dict[str, object] = {"seed": seed, "resamples": resamples}
+    if perceptual is not None:
+        settings["pyiqa"] = perceptual.version
     if restorer is not None:
         settings |= {"weights": restorer.card.name, "weights_sha256": restorer.card.sha256, "scale": scale}
     return Evaluation(tuple(scores), tuple(warnings), settings)
@@ -98,6 +110,7 @@ def _evaluate_set(
     scale: int,
     seed: int,
     resamples: int,
+    perceptual: Perceptual | None,
     progress: ProgressCallback,
 ) -> tuple[SetScore, tuple[str, ...]]:
     if not _holds_pictures(images.truth):
@@ -108,12 +121,20 @@ def _evaluate_set(
 
             if scale != 1 or images.match is not None:
                 raise OptionError(ErrorCode.OPTION, "scale and match have no meaning for DICOM", where=images.name)
+            if perceptual is not None:
+                raise OptionError(
+                    ErrorCode.OPTION,
+                    "perceptual figures are learnt from photographs and say nothing of DICOM",
+                    where=images.name,
+                    remedy="Leave out --also",
+                )
             scores, unit, notes = score_volumes(images, restorer, progress)
             return score_set(images.name, unit, scores, seed=seed, resamples=resamples), notes
     from datprl_toolkit.evaluation.pictures import score_pictures
 
-    scores = score_pictures(images, restorer, scale, progress)
-    return score_set(images.name, "", scores, seed=seed, resamples=resamples), ()
+    scores = score_pictures(images, restorer, scale, progress, perceptual)
+    score = score_set(images.name, "", scores, seed=seed, resamples=resamples)
+    return score if perceptual is None else replace(score, summary={**score.summary, **perceptual.of_set()}), ()
 
 
 def _holds_pictures(path: Path) -> bool:

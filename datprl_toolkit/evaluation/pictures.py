@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from datprl_toolkit.evaluation.perceptual import Perceptual
     from datprl_toolkit.evaluation.sets import ImageSet
     from datprl_toolkit.restoring import ProgressCallback, Restorer
 
@@ -28,9 +29,15 @@ METRICS = ("psnr", "ssim")
 
 
 def score_pictures(
-    images: ImageSet, restorer: Restorer | None, scale: int, progress: ProgressCallback
+    images: ImageSet,
+    restorer: Restorer | None,
+    scale: int,
+    progress: ProgressCallback,
+    perceptual: Perceptual | None = None,
 ) -> list[ImageScore]:
     """Score every pair of a set; with a restorer, the first folder is degraded and restored here, in memory.
+
+    `perceptual` adds its figures to those of every image, and keeps the images for those of the set.
 
     Raises
     ------
@@ -51,6 +58,11 @@ def score_pictures(
             before = as_rgb_bytes(_enlarged(given, scale))
         after_figures = compare(restored, truth, first)
         before_figures = {} if before is None else compare(before, truth, degraded or first)
+        if perceptual is not None:
+            perceptual.keep(truth, "truth")
+            after_figures |= perceptual.of_image(restored, "restored")
+            if before is not None:
+                before_figures |= perceptual.of_image(before, "degraded")
         scores.append(ImageScore(name, after_figures, before_figures))
         progress(Progress(f"scoring {images.name}", number, len(triples), "images"))
     return scores

@@ -41,6 +41,11 @@ def metric_name(metric: str, unit: str) -> MetricName:
         "rmse_window": MetricName("RMSE in window", shown, 2),
         "bias": MetricName("bias", shown, 3 if unit == "SUV" else 2),
         "bias_percent": MetricName("bias", "%", 2),
+        "niqe": MetricName("NIQE", "", 3),
+        "musiq": MetricName("MUSIQ", "", 2),
+        "maniqa": MetricName("MANIQA", "", 4),
+        "clipiqa": MetricName("CLIP-IQA", "", 4),
+        "fid": MetricName("FID", "", 2),
         "maximum_change": MetricName("maximum minus truth's", shown, 3 if unit == "SUV" else 2),
     }[metric]
 

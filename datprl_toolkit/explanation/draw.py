@@ -21,13 +21,13 @@ LARGEST_ANNOTATED = 16  # prompts whose similarities are written into the heat m
 
 
 def draw_all(explanation: Explanation) -> dict[str, Figure]:
-    """Draw every picture; returns them by the name of their file."""
-    return {
+    """Draw every picture; returns them by the name of their file. Sequential fusion has no gates to draw."""
+    pictures = {
         "selection": draw_selection(explanation),
         "similarity": draw_similarity(explanation),
         "representations": draw_representations(explanation),
-        "gates": draw_gates(explanation),
     }
+    return {**pictures, "gates": draw_gates(explanation)} if explanation.gates else pictures
 
 
 def draw_selection(explanation: Explanation) -> Figure:

@@ -34,6 +34,10 @@ class IntensityProfile:
         Zero where the end of the window is also the end of what the values can be.
     minimum
         Smallest value that may be written, such as 0 for activity; None for no such limit.
+    windows
+        Overlapping windows of which the profile consists, from its lower to its upper end, made by
+        :func:`overlapping_windows`: the network sees each of them by itself, and their changes are added up. Empty
+        for a profile that is one window.
     """
 
     name: str
@@ -43,6 +47,7 @@ class IntensityProfile:
     taper_low: float = 0.0
     taper_high: float = 0.0
     minimum: float | None = None
+    windows: tuple[IntensityProfile, ...] = ()
 
     def __post_init__(self) -> None:
         if not (np.isfinite(self.low) and np.isfinite(self.high) and self.low < self.high):
@@ -62,6 +67,11 @@ class IntensityProfile:
     def width(self) -> float:
         """Width of the window, in `unit`."""
         return self.high - self.low
+
+    @property
+    def seen_width(self) -> float:
+        """Width of what the network sees at once, in `unit`."""
+        return self.windows[0].width if self.windows else self.width
 
     def to_unit(self, values: npt.NDArray[np.floating]) -> FloatArray:
         """Map physical values to [0, 1]; NaN becomes 0.
@@ -118,6 +128,28 @@ class IntensityProfile:
         if self.minimum is not None:
             restored = np.maximum(restored, self.minimum)
         return np.where(change == 0.0, original, restored)
+
+
+def overlapping_windows(name: str, low: float, width: float, overlap: float, count: int, unit: str) -> IntensityProfile:
+    """Return a profile of equally wide windows, each of which begins where the one below it begins to fade out.
+
+    Where two windows overlap, the weight of one falls as that of the other rises, so that the weights of all windows
+    add up to 1 everywhere but in the outermost tapers.
+
+    Parameters
+    ----------
+    name, unit
+        Of the profile.
+    low
+        Lower end of the lowest window.
+    width, overlap
+        Of a window, and of two neighbours, in `unit`.
+    count
+        Number of windows.
+    """
+    starts = [low + place * (width - overlap) for place in range(count)]
+    windows = tuple(IntensityProfile(name, start, start + width, unit, overlap, overlap) for start in starts)
+    return IntensityProfile(name, low, windows[-1].high, unit, overlap, overlap, windows=windows)
 
 
 def check_strength(strength: float) -> None:

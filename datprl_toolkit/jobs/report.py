@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["Report", "check_apart_from", "check_report", "make_report", "write_report"]
 
 Facts = tuple[tuple[str, str], ...]
-Made = tuple[Facts, "list[Part]"]
+Made = tuple[Facts, "list[Part]", tuple[str, ...]]
+"""Facts and warnings that concern all parts, and these."""
 
 
 def make_report(
@@ -38,10 +39,10 @@ def make_report(
     Parameters
     ----------
     before, after
-        DICOM folders or files, rasters, pictures or folders of pictures.
+        DICOM folders or files, NIfTI files, rasters, pictures or folders of pictures; NIfTI after DICOM as well.
     restorer
-        The weights with which a DICOM series was made: a few slices are then restored again, to tell which prompts
-        were chosen and what a context of its own would have done to each slice.
+        The weights with which it was made: they tell which prompts are chosen; of a DICOM series a few slices are
+        restored again, to tell what a context of its own would have done to each slice.
     warnings
         Lines that the job gave, shown at the head.
     progress
@@ -58,8 +59,8 @@ def make_report(
     """
     first, second = Path(before), Path(after)
     kind, other = identify(first), identify(second)
-    if "nifti" in (kind, other):
-        raise InputError(ErrorCode.UNSUPPORTED, "a report of NIfTI is not made", where=second, remedy="Compare DICOM")
+    if (kind, other) == ("dicom", "nifti"):
+        kind = "nifti"  # a series may be written as NIfTI
     if kind != other or first.resolve() == second.resolve():
         what = f"{_NAMES[kind]} before, {_NAMES[other]} after" if kind != other else "both are the same"
         raise InputError(
@@ -68,9 +69,9 @@ def make_report(
             where=second,
             remedy="Give the original and what was made from it",
         )
-    facts, parts = _MAKERS[kind](first, second, restorer, progress)
+    facts, parts, notes = _MAKERS[kind](first, second, restorer, progress)
     title = parts[0].title if len(parts) == 1 else f"{len(parts)} {_NAMES[kind]}"
-    return Report(title, facts, tuple(parts), tuple(warnings))
+    return Report(title, facts, tuple(parts), (*warnings, *notes))
 
 
 def check_apart_from(source: Path, page: Path) -> None:
@@ -95,24 +96,29 @@ def _series(before: Path, after: Path, restorer: Restorer | None, progress: Prog
     from datprl_toolkit.jobs.report_series import series_facts, series_parts
 
     pairs, parts = series_parts(before, after, restorer, progress)
-    return series_facts(pairs), parts
+    return series_facts(pairs), parts, ()
 
 
 def _pictures(before: Path, after: Path, restorer: Restorer | None, progress: ProgressCallback) -> Made:
     from datprl_toolkit.jobs.report_pictures import picture_parts
 
-    return (), picture_parts(before, after, restorer, progress)
+    parts, warnings = picture_parts(before, after, restorer, progress)
+    return (), parts, warnings
 
 
 def _scene(before: Path, after: Path, restorer: Restorer | None, progress: ProgressCallback) -> Made:
     from datprl_toolkit.jobs.report_scene import scene_part
 
-    facts, part = scene_part(before, after, progress)
-    return facts, [part]
+    facts, part = scene_part(before, after, restorer, progress)
+    return facts, [part], ()
 
 
 def _volume(before: Path, after: Path, restorer: Restorer | None, progress: ProgressCallback) -> Made:
-    raise InputError(ErrorCode.UNSUPPORTED, "there is no report for NIfTI yet", where=before)
+    from datprl_toolkit.jobs.report_nifti import nifti_part
+
+    from_dicom = identify(before) == "dicom"
+    facts, part = nifti_part(before, after, restorer, progress, before_is_dicom=from_dicom)
+    return facts, [part], ()
 
 
 _MAKERS: dict[str, Callable[[Path, Path, Restorer | None, ProgressCallback], Made]] = {

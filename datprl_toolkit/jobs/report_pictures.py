@@ -33,8 +33,14 @@ FLAT_SIZE, EDGE_SIZE = 24, 15
 UNIT = "grey levels"
 
 
-def picture_parts(before: Path, after: Path, restorer: Restorer | None, progress: ProgressCallback) -> list[Part]:
-    """Compare a picture, or every picture of a folder, with its result.
+def picture_parts(
+    before: Path, after: Path, restorer: Restorer | None, progress: ProgressCallback
+) -> tuple[list[Part], tuple[str, ...]]:
+    """Compare a picture, or the first pictures of a folder, with its result.
+
+    Returns
+    -------
+    A part for each picture, at most 12, and a warning if there are more.
 
     Raises
     ------
@@ -44,10 +50,17 @@ def picture_parts(before: Path, after: Path, restorer: Restorer | None, progress
     """
     pairs = _pairs(before, after)
     parts = []
-    for number, (first, second) in enumerate(pairs[:MOST_PICTURES], start=1):
+    compared = pairs[:MOST_PICTURES]
+    for number, (first, second) in enumerate(compared, start=1):
         parts.append(_part(first, second, restorer))
-        progress(Progress("comparing", number, len(pairs[:MOST_PICTURES]), "pictures"))
-    return parts
+        progress(Progress("comparing", number, len(compared), "pictures"))
+    if len(pairs) == len(compared):
+        return parts, ()
+    line = (
+        f"W_SAMPLED: the page compares the first {len(compared)} of {len(pairs)} pictures, in the order of their "
+        "names; the others were not looked at"
+    )
+    return parts, (line,)
 
 
 def _pairs(before: Path, after: Path) -> list[tuple[Path, Path]]:

@@ -7,6 +7,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from datprl_toolkit.errors import DatprlError, ErrorCode, InputError
+from datprl_toolkit.intensity import IntensityProfile
+from datprl_toolkit.jobs.report_network import describe_network
+from datprl_toolkit.remote_sensing.context import SAMPLED_WHOLE, context_images
 from datprl_toolkit.remote_sensing.enlargement import REACH, enlarge_pixels
 from datprl_toolkit.remote_sensing.reading import Pixels
 from datprl_toolkit.remote_sensing.sampling import SceneSample, sample_scene
@@ -25,8 +29,8 @@ if TYPE_CHECKING:
 
     from datprl_toolkit.remote_sensing.reading import SceneReader
     from datprl_toolkit.reports.measures import Edge, Region
-    from datprl_toolkit.reports.report import Change
-    from datprl_toolkit.restoring import ProgressCallback
+    from datprl_toolkit.reports.report import Change, Network
+    from datprl_toolkit.restoring import ProgressCallback, Restorer
 
 UNIT = "DN"  # digital number, as stored
 WHOLE_SIDE, SHOWN_SIDE, MOST_SHOWN = 768, 448, 4
@@ -37,8 +41,15 @@ FACTS = {"MODEL": "Weights", "SCALING": "Scaling", "STRENGTH": "Strength", "VERS
          "WEIGHTS_SHA256": "Weights sha256"}  # fmt: skip
 
 
-def scene_part(before: Path, after: Path, progress: ProgressCallback) -> tuple[tuple[tuple[str, str], ...], Part]:
+def scene_part(
+    before: Path, after: Path, restorer: Restorer | None, progress: ProgressCallback
+) -> tuple[tuple[tuple[str, str], ...], Part]:
     """Compare a scene with its result.
+
+    Parameters
+    ----------
+    restorer
+        The weights with which it was made, to tell which prompts they choose for the scene; None to leave that out.
 
     Returns
     -------
@@ -53,7 +64,7 @@ def scene_part(before: Path, after: Path, progress: ProgressCallback) -> tuple[t
     facts = tuple((label, pair.made[key]) for key, label in FACTS.items() if key in pair.made)
     with pair.before.reader() as first, pair.after.reader() as second:
         sample = sample_scene(first, pair.restored, pair.before.grid.shape)
-        comparison = _Comparison(pair, first, second, sample, progress)
+        comparison = _Comparison(pair, first, second, sample, restorer, progress)
         return facts or (("Made by", "the result does not say"),), comparison.part()
 
 
@@ -65,6 +76,7 @@ class _Comparison:
     first: SceneReader
     second: SceneReader
     sample: SceneSample
+    restorer: Restorer | None
     progress: ProgressCallback
     bands: list[BandSums] = field(default_factory=list)
     changes: list[tuple[float, Window]] = field(default_factory=list)
@@ -80,6 +92,7 @@ class _Comparison:
         windows, every = pair.windows()
         self._walk(windows, values, pixels)
         measured = self._measured(values, window)
+        network, warnings = self._network()
         grid = pair.after.grid
         compared = f"{len(windows)} of {every} windows" if every > len(windows) else "every pixel"
         return Part(
@@ -98,8 +111,38 @@ class _Comparison:
             shown=self._shown(measured),
             measured=measured,
             checks=(*check_grid(pair), *pixels.checks()),
-            warnings=() if every == len(windows) else (f"W_SAMPLED: {compared} of the scene were compared",),
+            network=network,
+            warnings=(
+                *warnings,
+                *(() if every == len(windows) else (f"W_SAMPLED: {compared} of the scene were compared",)),
+            ),
         )
+
+    def _network(self) -> tuple[Network | None, tuple[str, ...]]:
+        """Return what the weights choose for the scene, from the windows that restoring takes the context from."""
+        if self.restorer is None:
+            return None, ()
+        try:
+            images = self._context_images(self.restorer.card.sha256)
+        except DatprlError as error:
+            return None, (f"W_NOT_RETRACED: {error.what}",)
+        self.progress(Progress("computing context", 0, 1, "samples"))
+        context = self.restorer.context(images)
+        self.progress(Progress("computing context", 1, 1, "samples"))
+        return describe_network(self.restorer, context, f"{len(images)} windows of the scene"), ()
+
+    def _context_images(self, checksum: str) -> npt.NDArray[np.float32]:
+        """Return the windows of the scene as the network saw them, or raise what keeps them from being known."""
+        pair = self.pair
+        if pair.made.get("WEIGHTS_SHA256") != checksum or pair.window is None:
+            raise _cannot("the scene was not made with these weights")
+        if pair.made.get("CONTEXT", "scene") != "scene":
+            raise _cannot("every tile of the scene had prompts of its own; datprl prompts maps them")
+        sample = sample_scene(self.first, pair.restored, pair.before.grid.shape, largest=SAMPLED_WHOLE // pair.factor)
+        if sample.is_empty:
+            raise _cannot("the scene holds no valid data")
+        profile = IntensityProfile("scene", *pair.window, "1")
+        return context_images(sample, profile, pair.factor)
 
     def _name(self, number: int) -> str:
         band = self.pair.before.band(number)
@@ -210,6 +253,10 @@ class _Comparison:
         before, after = self._read(part, self.pair.restored)
         pictures = [_picture(pixels) for pixels in (before, after)]
         return Shown(describe(part), pictures[0], pictures[1], 0, (part.top, part.left))
+
+
+def _cannot(why: str) -> InputError:
+    return InputError(ErrorCode.MISMATCH, f"the prompts are not known: {why}")
 
 
 Place = TypeVar("Place", "Region", "Edge")

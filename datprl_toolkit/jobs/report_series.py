@@ -12,6 +12,7 @@ from datprl_toolkit.jobs.report_network import describe_network
 from datprl_toolkit.medical.certificate import PixelChecks, check_geometry, check_headers, check_suv
 from datprl_toolkit.medical.geometry import distances
 from datprl_toolkit.medical.matching import SeriesPair, match_series
+from datprl_toolkit.medical.profiles import choose_profile
 from datprl_toolkit.medical.retrace import check_again, retrace
 from datprl_toolkit.medical.series_facts import describe_series
 from datprl_toolkit.medical.survey import Survey, ValueCount
@@ -21,10 +22,13 @@ from datprl_toolkit.reports.report import HotPair, Measured, Part, Shown
 from datprl_toolkit.restoring.progress import Progress
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     import numpy.typing as npt
 
+    from datprl_toolkit.intensity import IntensityProfile
+    from datprl_toolkit.medical.profiles import CtWindow
     from datprl_toolkit.medical.volume import Slice
     from datprl_toolkit.reports.measures import Region
     from datprl_toolkit.reports.report import Histogram, Network
@@ -39,6 +43,7 @@ CANDIDATES_PER_SLICE = 4
 HOT_REGIONS, HOT_DISTANCE = 5, 40.0  # mm apart
 HOT_REACH = 30.0  # mm around the hottest voxel in which its region is looked for
 BRIGHT_SHARE = 0.99  # of the voxels with uptake that are darker than the end of the grey scale
+WIDEST_SHOWN = 1000.0  # HU; beyond it soft tissue is grey in grey
 CONTRAST = 0.15  # of the bright values: what is darker is background
 CT_WINDOWS = (
     ("soft tissue", -160.0, 240.0),
@@ -60,10 +65,10 @@ def series_parts(
     """
     pairs = match_series(before, after)
     shown = max(1, MOST_SHOWN // len(pairs))
-    return pairs, [_Comparison(pair, restorer, progress, shown, len(pairs)).part() for pair in pairs]
+    return pairs, [SeriesComparison(pair, restorer, progress, shown, len(pairs)).part() for pair in pairs]
 
 
-def series_facts(pairs: list[SeriesPair]) -> tuple[tuple[str, str], ...]:
+def series_facts(pairs: Sequence[SeriesPair]) -> tuple[tuple[str, str], ...]:
     """Return label and text of how restored series say that they were made."""
     made = list(dict.fromkeys(pair.made_by for pair in pairs if pair.made_by is not None))
     if not made:
@@ -83,8 +88,22 @@ def series_facts(pairs: list[SeriesPair]) -> tuple[tuple[str, str], ...]:
 
 
 @dataclass(slots=True)
-class _Comparison:
-    """One series before and after, on its way through its slices."""
+class SeriesComparison:
+    """One series before and after, on its way through its slices.
+
+    Parameters
+    ----------
+    pair
+        The series.
+    restorer
+        The weights with which it was made, or None.
+    progress
+        Told after each slice.
+    most_shown
+        How many slices the page shows at most.
+    parts
+        How many series the page compares.
+    """
 
     pair: SeriesPair
     restorer: Restorer | None
@@ -102,25 +121,23 @@ class _Comparison:
     def part(self) -> Part:
         """Measure, check and describe the series."""
         pair = self.pair
-        factor, suv_checks = check_suv(pair)
+        factor, suv_checks = self._suv()
         self.factor, self.unit = (1.0, pair.before.unit) if factor is None else (factor, "SUV")
         self.unit = "arbitrary units" if self.unit == "1" else self.unit
         window = self._window()
-        values, pixels = Values(*window, self._step()), PixelChecks(pair, self._written_window())
+        values, pixels = Values(*window, self._step()), self._pixel_checks()
         self._walk(values, pixels, window)
         network, again, warnings = self._network(window)
         measured = self._measured(values, window)
-        kernel = describe_series(pair)
-        checks = (*check_geometry(pair), *suv_checks, *pixels.checks(), *check_headers(pair), *again)
-        slices, rows, columns = pair.before.shape
-        high = self._shown_high(window, measured.histogram)
+        checks = (*check_geometry(pair), *suv_checks, *pixels.checks(), *self._header_checks(), *again)
+        low, high = self._shown_range(window, measured.histogram)
         return Part(
-            title=f"{pair.before.modality}, {slices} slices of {columns} x {rows}",
-            facts=kernel,
+            title=self._title(),
+            facts=self._facts(),
             unit=self.unit,
             length="mm",
             spacing=pair.before.slices[0].geometry.spacing,
-            low=window[0],
+            low=low,
             high=high,
             inverted=pair.before.modality == "PT",
             windows=CT_WINDOWS if pair.before.modality == "CT" else (),
@@ -130,6 +147,28 @@ class _Comparison:
             network=network,
             warnings=(*pair.before_series.warnings, *warnings),
         )
+
+    def _title(self) -> str:
+        slices, rows, columns = self.pair.before.shape
+        return f"{self.pair.before.modality}, {slices} slices of {columns} x {rows}"
+
+    def _facts(self) -> tuple[tuple[str, str], ...]:
+        """Return label and text of what is known of the series."""
+        return describe_series(self.pair)
+
+    def _suv(self) -> tuple[float | None, list[Check]]:
+        """Return the factor to SUV by body weight, if there is one, and what was checked of it."""
+        return check_suv(self.pair)
+
+    def _pixel_checks(self) -> PixelChecks:
+        return PixelChecks(self.pair, self._written_window())
+
+    def _header_checks(self) -> list[Check]:
+        return check_headers(self.pair)
+
+    def _profile(self, found: Survey, ct_window: CtWindow) -> IntensityProfile:
+        """Return the window that restoring would choose."""
+        return choose_profile(found, self.pair.before_series.earliest, ct_window)[0]
 
     def _written_window(self) -> tuple[float, float] | None:
         made_by = self.pair.made_by
@@ -146,15 +185,17 @@ class _Comparison:
 
     def _step(self) -> float:
         """Return the distance between stored values, where all slices share it; PET slices have one each."""
-        return 0.0 if self.pair.before.modality == "PT" else abs(self.pair.before.slices[0].rescale.slope)
+        return 0.0 if self.pair.before.modality == "PT" else self.pair.before.slices[0].step
 
-    def _shown_high(self, window: tuple[float, float], histogram: Histogram) -> float:
-        """Return the value shown as white: a PET window ends far above what most voxels hold."""
+    def _shown_range(self, window: tuple[float, float], histogram: Histogram) -> tuple[float, float]:
+        """Return the values shown as black and white: a PET window ends far above what most voxels hold."""
+        if self.pair.before.modality == "CT" and window[1] - window[0] > WIDEST_SHOWN:
+            return CT_WINDOWS[0][1:]
         if self.pair.before.modality != "PT":
-            return window[1]
+            return window
         inside = histogram.before[1:]  # the first bin is the air around the patient
         place = int(np.searchsorted(np.cumsum(inside), BRIGHT_SHARE * inside.sum()))
-        return float(histogram.edges[min(place + 2, len(histogram.edges) - 1)])
+        return window[0], float(histogram.edges[min(place + 2, len(histogram.edges) - 1)])
 
     def _images(self, index: int) -> Images:
         """Read one slice before and after, in the unit of the report."""
@@ -203,7 +244,7 @@ class _Comparison:
         volume = self.pair.before
         found = Survey(volume, self.counts, tuple(maximum / self.factor for maximum in self.maxima), ())
         try:
-            again = retrace(self.pair, found, self.restorer, self.progress)
+            again = retrace(self.pair, lambda ct_window: self._profile(found, ct_window), self.restorer, self.progress)
         except DatprlError as error:
             return None, [], (f"W_NOT_RETRACED: {error.what}",)
         shared, own = SliceSteps(), SliceSteps()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -19,6 +19,7 @@ from datprl_toolkit.restoring import Outcome, ProgressCallback, Restorer, silent
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from datprl_toolkit.medical.quantity import SuvType
     from datprl_toolkit.remote_sensing import SceneOptions
 
 
@@ -41,7 +42,9 @@ class RestoreOptions:
     report
         An HTML page with what was measured and checked in the files before and after; None for none.
     uncertainty
-        A folder for maps of where the network may have invented, as DICOM Parametric Maps; None for none (DICOM).
+        A folder for maps of where the network may have invented, as DICOM Parametric Maps, or as NIfTI where the
+        output is NIfTI; or a ``.tif`` or ``.zarr`` with the deviation over the flips of a scene; None for none
+        (DICOM, NIfTI, scenes).
     series
         Which of several series to restore (DICOM): its number in the list that the error gives, or its
         SeriesInstanceUID.
@@ -63,7 +66,8 @@ class RestoreOptions:
     nodata
         Value that marks missing data, where the file does not say (scenes).
     context
-        From what the context of a tile is computed: the scene, its surroundings, or itself (scenes).
+        From what the context of a tile is computed: the scene, a field of places in it, its surroundings, or itself
+        (scenes).
     resume
         Go on with what an earlier run left unfinished (scenes).
     zarr_profile
@@ -74,6 +78,12 @@ class RestoreOptions:
         Whether a STAC item is written beside the output (scenes).
     quantity
         What the values are, which NIfTI does not say: "hu" (CT), "suv" or "bqml" (PET), "mr" (NIfTI).
+    ct_window
+        Which Hounsfield units are restored: "soft-tissue", -160 to 240 HU, or "wide", -1300 to 1380 HU in overlapping
+        windows (DICOM, NIfTI).
+    suv
+        Kind of SUV in which a PET series is written as NIfTI: "bw" (body weight), "lbmjanma", "lbmjames128" (lean
+        body mass) or "bsa" (body surface area); None for the values of the scanner (DICOM to NIfTI).
     """
 
     strength: float = 1.0
@@ -92,12 +102,14 @@ class RestoreOptions:
     other_bands: Literal["copy", "drop"] = "copy"
     scaling: str | None = None
     nodata: float | None = None
-    context: Literal["scene", "local", "tile"] = "scene"
+    context: Literal["scene", "field", "local", "tile"] = "scene"
     resume: bool = False
     zarr_profile: Literal["default", "qgis", "legacy"] = "default"
     cluster: str | None = None
     stac: bool = False
     quantity: Literal["hu", "suv", "bqml", "mr"] | None = None
+    ct_window: Literal["soft-tissue", "wide"] = "soft-tissue"
+    suv: Literal["bw", "lbmjanma", "lbmjames128", "bsa"] | None = None
 
 
 def restore(
@@ -170,7 +182,7 @@ def _check_options(kind: Kind, options: RestoreOptions) -> None:
         "scale": ("raster", "images"),
         "tile": ("raster", "images"),
         "halo": ("raster", "images"),
-        "uncertainty": ("dicom",),
+        "uncertainty": ("dicom", "nifti", "raster"),
         "series": ("dicom",),
         "all_series": ("dicom",),
         "private": ("dicom",),
@@ -184,6 +196,8 @@ def _check_options(kind: Kind, options: RestoreOptions) -> None:
         "cluster": ("raster",),
         "stac": ("raster",),
         "quantity": ("nifti",),
+        "ct_window": ("dicom", "nifti"),
+        "suv": ("dicom",),
     }
     for name, kinds in only_for.items():
         if kind not in kinds and getattr(options, name) != getattr(default, name):
@@ -211,7 +225,7 @@ def _check_apart_from_scene(named: str, destination: Path, options: RestoreOptio
 
 
 def _check_report(kind: Kind, destination: Path, options: RestoreOptions, named: str | None) -> None:
-    """Raise ``E_OPTION`` for a report of what the report does not measure, and for maps of what has none."""
+    """Raise ``E_OPTION`` for a report of what it does not measure, and for SUV that the output does not hold."""
     if options.report is not None and named is not None:
         raise OptionError(
             ErrorCode.OPTION,
@@ -219,14 +233,18 @@ def _check_report(kind: Kind, destination: Path, options: RestoreOptions, named:
             where=named,
             remedy="Leave it out",
         )
-    nifti = kind == "nifti" or (kind == "dicom" and is_nifti_name(destination))
-    if options.report is not None and nifti:
+    if options.suv is not None and not is_nifti_name(destination):
         raise OptionError(
-            ErrorCode.OPTION, "--report has no meaning for NIfTI", remedy="Leave it out, or write DICOM from DICOM"
+            ErrorCode.OPTION,
+            "a DICOM series keeps the unit of its source, and --suv is for NIfTI made from DICOM",
+            where=destination,
+            remedy="Leave --suv out, or let the name of the output end in .nii.gz",
         )
-    if options.uncertainty is not None and nifti:
+    if options.suv is not None and options.report is not None:
         raise OptionError(
-            ErrorCode.OPTION, "--uncertainty has no meaning for NIfTI", remedy="Leave it out, or write DICOM from DICOM"
+            ErrorCode.OPTION,
+            "a report compares values in one unit, and --suv changes it",
+            remedy="Leave one of the two out; the report shows SUV in any case",
         )
 
 
@@ -243,7 +261,8 @@ def _check_paths(source: Path, destination: Path, options: RestoreOptions) -> No
                 where=output,
                 remedy="Choose an output outside",
             )
-        check_absent(output, overwrite=options.overwrite or (options.resume and output == destination))
+        resumed = options.resume and output in (destination, options.uncertainty)
+        check_absent(output, overwrite=options.overwrite or resumed)
     for name, path in beside.items():
         others = {"output": destination} | {other: place for other, place in beside.items() if other != name}
         for other, place in others.items():
@@ -272,6 +291,8 @@ def _restore_dicom(
         private=options.private,
         on_error="skip" if options.on_error == "skip" else "fail",
         uncertainty=options.uncertainty,
+        ct_window=options.ct_window,
+        suv=None if options.suv is None else _SUV_TYPES[options.suv],
     )
     walk = restore_dicom_as_nifti if is_nifti_name(destination) else restore_dicom
     return walk(source, destination, restorer, chosen, progress)
@@ -282,7 +303,13 @@ def _restore_nifti(
 ) -> Outcome:
     from datprl_toolkit.medical.nifti_restore import NiftiOptions, restore_nifti
 
-    chosen = NiftiOptions(quantity=options.quantity, strength=options.strength, overwrite=options.overwrite)
+    chosen = NiftiOptions(
+        quantity=options.quantity,
+        strength=options.strength,
+        overwrite=options.overwrite,
+        uncertainty=options.uncertainty,
+        ct_window=options.ct_window,
+    )
     return restore_nifti(source, destination, restorer, chosen, progress)
 
 
@@ -290,8 +317,16 @@ def _restore_scene(
     source: str | Path, destination: Path, restorer: Restorer, options: RestoreOptions, progress: ProgressCallback
 ) -> Outcome:
     from datprl_toolkit.remote_sensing import restore_scene
+    from datprl_toolkit.remote_sensing.restore import check_destination
 
-    return restore_scene(source, destination, restorer, scene_options(options), progress)
+    chosen = scene_options(options)
+    if options.uncertainty is None:
+        return restore_scene(source, destination, restorer, chosen, progress)
+    mapped = replace(chosen, product="deviation", stac=False)
+    check_destination(source, options.uncertainty, mapped)
+    outcome = restore_scene(source, destination, restorer, chosen, progress)
+    maps = restore_scene(source, options.uncertainty, restorer, mapped, progress)
+    return replace(outcome, partial=outcome.partial or maps.partial)
 
 
 def scene_options(options: RestoreOptions) -> SceneOptions:
@@ -339,6 +374,9 @@ _RUNNERS: dict[Kind, Callable[[Path, Path, Restorer, RestoreOptions, ProgressCal
     "raster": _restore_scene,
     "images": _restore_images,
 }
+_SUV_TYPES: dict[str, SuvType] = {
+    "bw": "BW", "lbmjanma": "LBMJANMA", "lbmjames128": "LBMJAMES128", "bsa": "BSA"
+}  # fmt: skip
 _ON_ERROR: dict[Kind, tuple[str, ...]] = {
     "dicom": ("fail", "skip"),
     "nifti": ("fail",),

@@ -134,12 +134,14 @@ class PixelChecks:
     window
         Lower and upper end of the intensity window in the unit of the volume, outside which nothing may change;
         None where nobody knows it.
+    exact
+        Whether activity, too, is stored with one rescale for all slices, so that every bit can be compared.
     """
 
-    def __init__(self, pair: SeriesPair, window: tuple[float, float] | None) -> None:
+    def __init__(self, pair: SeriesPair, window: tuple[float, float] | None, *, exact: bool = False) -> None:
         self._pair = pair
         self._window = window
-        self._activity = pair.before.modality == "PT"
+        self._activity = pair.before.modality == "PT" and not exact
         self._outside = self._outside_changed = 0
         self._padding = self._padding_changed = 0
         self._largest = 0.0  # change outside the window, in steps of the stored values where these were made anew
@@ -154,8 +156,7 @@ class PixelChecks:
         padding = source.pixel_format.padding_mask(before)
         self._rescaled += source.rescale != result.rescale
         self._steps.append(abs(result.rescale.slope))
-        # An activity slice gets a slope of its own; half a step of it is what rounding may change.
-        changed = np.abs(restored - physical) > 0.501 * result.rescale.slope if self._activity else before != after
+        changed = self._changed(before, after, physical, restored, result)
         self._padding += int(padding.sum())
         self._padding_changed += int((changed & padding).sum())
         self._negative += int(((restored < 0) & (physical >= 0) & ~padding).sum())
@@ -165,6 +166,20 @@ class PixelChecks:
             self._outside_changed += int((changed & outside).sum())
             if outside.any():
                 self._largest = max(self._largest, float(np.abs(restored - physical)[outside].max()))
+
+    def _changed(
+        self,
+        before: StoredArray,
+        after: StoredArray,
+        physical: npt.NDArray[np.float64],
+        restored: npt.NDArray[np.float64],
+        result: Slice,
+    ) -> npt.NDArray[np.bool_]:
+        """Return which values are not those of the source, but for what storing them has to round."""
+        if not self._activity:
+            return np.not_equal(before, after)
+        # An activity slice gets a slope of its own; half a step of it is what rounding may change.
+        return np.greater(np.abs(restored - physical), 0.501 * result.step)
 
     def _outside_window(self, physical: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
         low, high = self._window or (-np.inf, np.inf)

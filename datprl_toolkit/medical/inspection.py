@@ -28,7 +28,8 @@ from datprl_toolkit.medical.other_readers import (
     mixed_folder,
 )
 from datprl_toolkit.medical.pixels import check_decoder
-from datprl_toolkit.medical.profiles import choose_profile, volume_suv_factor
+from datprl_toolkit.medical.profiles import choose_profile, volume_suv_factors
+from datprl_toolkit.medical.quantity import SUV_UNITS, SuvType
 from datprl_toolkit.medical.reading import scan
 from datprl_toolkit.medical.survey import Survey, ValueCount
 from datprl_toolkit.restoring.inspection import Fact, Finding, Inspected, Inspection, merged
@@ -44,6 +45,12 @@ if TYPE_CHECKING:
 
 SLICES_NAMED = 8
 SQUARE_TOLERANCE = 1e-6
+SUV_WORDS: dict[SuvType, tuple[str, str, str]] = {
+    "BW": ("suv_factor", "SUV", "body weight"),
+    "LBMJANMA": ("sul_factor", "SUL", "lean body mass, Janmahasatian"),
+    "LBMJAMES128": ("sul_james_factor", "SUL James", "lean body mass, James"),
+    "BSA": ("suv_bsa_factor", "SUV BSA", "body surface area, Du Bois"),
+}
 
 
 def inspect_dicom(source: Path, *, quick: bool = False, progress: ProgressCallback = silent) -> Inspection:
@@ -160,7 +167,8 @@ def _treatment(series: Series, decoded: _Decoded, root: Path) -> tuple[tuple[Fac
     volume = series.volume
     problems = [*decoded.broken] if series.error is None else [Finding.of_error(series.error, root), *decoded.broken]
     facts = []
-    if decoded.maxima or volume.modality == "CT" or _has_suv(series):
+    factors = volume_suv_factors(volume, series.earliest) if volume.modality == "PT" else {}
+    if decoded.maxima or volume.modality == "CT" or factors:
         try:
             profile, warnings = choose_profile(decoded.survey, series.earliest)
         except DatprlError as error:
@@ -170,18 +178,13 @@ def _treatment(series: Series, decoded: _Decoded, root: Path) -> tuple[tuple[Fac
             facts.append(profile_fact(profile))
     else:
         facts.append(Fact("profile", "window", "from all values of the volume, which were not looked at", None))
-    if volume.modality == "PT" and _has_suv(series):
-        factor = volume_suv_factor(volume, series.earliest)
-        facts.append(Fact("suv_factor", "SUV", f"1 {volume.unit} = {factor:.6g} g/ml (body weight)", factor))
+    facts += [_suv_fact(suv_type, factor, volume.unit) for suv_type, factor in factors.items()]
     return (*facts, context_fact(volume), output_fact(volume), weights_fact(volume)), problems
 
 
-def _has_suv(series: Series) -> bool:
-    try:
-        volume_suv_factor(series.volume, series.earliest)
-    except DatprlError:
-        return False
-    return series.volume.modality == "PT"
+def _suv_fact(suv_type: SuvType, factor: float, unit: str) -> Fact:
+    key, label, spread = SUV_WORDS[suv_type]
+    return Fact(key, label, f"1 {unit} = {factor:.6g} {SUV_UNITS[suv_type]} ({spread})", factor)
 
 
 def _unusual(series: Series, listed: list[Series], notes: SeriesNotes, decoded: _Decoded) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ from datprl_toolkit.medical.geometry import distances
 from datprl_toolkit.medical.profiles import CT_SOFT_TISSUE
 from datprl_toolkit.medical.provenance import MODALITY_TASKS
 from datprl_toolkit.restoring.inspection import Fact
+from datprl_toolkit.restoring.stack import context_sample
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from datprl_toolkit.medical.header_notes import SeriesNotes
     from datprl_toolkit.medical.volume import Volume
 
-CONTEXT_SLICES = 8
 PLANES = ("sagittal", "coronal", "axial")  # by the axis of the patient along which the normal lies
 SQUARE = 0.999999  # cosine above which a plane counts as exactly axial, coronal or sagittal
 
@@ -163,7 +163,7 @@ def profile_fact(profile: IntensityProfile) -> Fact:
 
 def context_fact(volume: Volume) -> Fact:
     """Return from which slices the one context comes."""
-    sampled = [volume.slices.index(image) + 1 for image in volume.sample(CONTEXT_SLICES)]
+    sampled = [index + 1 for index in context_sample(*volume.shape)]
     places = ", ".join(map(str, sampled))
     return Fact("context_slices", "context", f"one for all slices, from slices {places}", list(sampled))
 

@@ -54,7 +54,7 @@ def read_made_by(dataset: Dataset) -> MadeBy | None:
     dataset
         Header of a classic image, or of an enhanced one, whose first frame is looked at.
     """
-    return _parse(header.text(dataset, "DerivationDescription")) or _parse(_of_first_frame(dataset))
+    return parse_made_by(header.text(dataset, "DerivationDescription")) or parse_made_by(_of_first_frame(dataset))
 
 
 def _of_first_frame(dataset: Dataset) -> str:
@@ -67,7 +67,8 @@ def _of_first_frame(dataset: Dataset) -> str:
     return "; ".join(header.text(item, "DerivationDescription") for item in items)
 
 
-def _parse(description: str) -> MadeBy | None:
+def parse_made_by(description: str) -> MadeBy | None:
+    """Read :class:`MadeBy` from the sentence that :meth:`Provenance.description` writes; None if it is another one."""
     found = list(_WRITTEN.finditer(description))
     if not found:
         return None

@@ -27,10 +27,18 @@ class SeriesSource:
     """The slices of a volume, read one by one, and their places among voxels (columns, rows, slices).
 
     Rows run upwards in the file, as dcm2niix writes them, so that the affine of an upright series turns nothing.
+
+    Parameters
+    ----------
+    volume
+        The series.
+    factor
+        From its physical values to those that are wanted, such as SUV; None leaves them as they are.
     """
 
-    def __init__(self, volume: Volume) -> None:
+    def __init__(self, volume: Volume, factor: float | None = None) -> None:
         self._slices = volume.slices
+        self._factor = factor
         self.shape = volume.shape
 
     def read_stored(self, index: int) -> npt.NDArray[Any]:
@@ -39,7 +47,8 @@ class SeriesSource:
 
     def to_physical(self, stored: npt.NDArray[Any], index: int) -> npt.NDArray[np.float64]:
         """Return its physical values."""
-        return self._slices[index].rescale.to_physical(stored)
+        physical = self._slices[index].rescale.to_physical(stored)
+        return physical if self._factor is None else physical * self._factor
 
     def is_image(self, stored: npt.NDArray[Any], index: int) -> npt.NDArray[np.bool_]:
         """Tell which of its pixels are no padding."""
@@ -52,6 +61,8 @@ class SeriesSource:
     def stored_type(self, profile: IntensityProfile) -> tuple[StoredType, str]:
         """Return how the voxels are stored: as in the series if one rescale serves all slices, else as float32."""
         rescales = {image.rescale for image in self._slices}
+        if self._factor is not None:
+            return StoredType(np.dtype(np.float32)), f"stored as float32 in {profile.unit}"
         if len(rescales) > 1:
             return StoredType(np.dtype(np.float32)), "stored as float32, since every slice has a rescale of its own"
         rescale = next(iter(rescales))

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, Protocol, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -15,27 +14,32 @@ from datprl_toolkit.intensity.profile import check_strength
 from datprl_toolkit.medical.choose import check_modality, check_task, choose_series, scan_warnings
 from datprl_toolkit.medical.grouping import group_series
 from datprl_toolkit.medical.nifti_from_dicom import SeriesSource, new_header
+from datprl_toolkit.medical.nifti_job import NiftiJob, NiftiOutput
 from datprl_toolkit.medical.nifti_reading import MODALITIES, UNITS, NiftiVolume, Quantity, read_nifti
-from datprl_toolkit.medical.nifti_writing import StoredType, check_nifti_name, choose_type, nifti_writer
+from datprl_toolkit.medical.nifti_writing import StoredType, check_nifti_name, choose_type
 from datprl_toolkit.medical.profiles import (
-    CT_SOFT_TISSUE,
+    CT_PROFILES,
     PET_HIGHEST_SUV,
+    CtWindow,
+    check_ct_window,
     choose_profile,
     mr_profile,
     pet_percentile_profile,
     pet_profile,
+    volume_suv_factor,
+    volume_suv_factors,
 )
-from datprl_toolkit.medical.provenance import Provenance, matching_tasks
 from datprl_toolkit.medical.reading import scan
 from datprl_toolkit.medical.survey import ValueCount, survey
-from datprl_toolkit.restoring import Comparison, Outcome, Progress, ProgressCallback, silent
-from datprl_toolkit.restoring.stack import StackRestorer, batch_length
+from datprl_toolkit.restoring import Outcome, Progress, ProgressCallback, silent
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from datprl_toolkit.intensity import IntensityProfile
+    from datprl_toolkit.medical.grouping import Series
     from datprl_toolkit.medical.options import DicomOptions
+    from datprl_toolkit.medical.quantity import SuvType
     from datprl_toolkit.restoring import Restorer
 
 HIGHEST_AIR = -200.0  # HU; a CT without anything below this has no air in it
@@ -55,6 +59,10 @@ class NiftiOptions:
         Share of the network's change that is applied, from 0 to 1.
     overwrite
         Replace an existing output.
+    uncertainty
+        A folder for maps of uncertainty as NIfTI; None for none.
+    ct_window
+        For "hu", as :class:`~datprl_toolkit.medical.options.DicomOptions` has it.
 
     Raises
     ------
@@ -65,37 +73,14 @@ class NiftiOptions:
     quantity: Quantity | None = None
     strength: float = 1.0
     overwrite: bool = False
+    uncertainty: Path | None = None
+    ct_window: CtWindow = "soft-tissue"
 
     def __post_init__(self) -> None:
         check_strength(self.strength)
         allowed = get_args(Quantity)
         if self.quantity is not None and self.quantity not in allowed:
             raise OptionError(ErrorCode.OPTION, f"'{self.quantity}' is none of {', '.join(allowed)}", where="quantity")
-
-
-class StackSource(Protocol):
-    """Slices that can be read one by one."""
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """(slices, rows, columns)."""
-        ...
-
-    def read_stored(self, index: int) -> npt.NDArray[Any]:
-        """Return a slice as stored, (rows, columns)."""
-        ...
-
-    def to_physical(self, stored: npt.NDArray[Any], index: int) -> npt.NDArray[np.float64]:
-        """Return its physical values."""
-        ...
-
-    def is_image(self, stored: npt.NDArray[Any], index: int) -> npt.NDArray[np.bool_]:
-        """Tell which of its pixels are image rather than padding."""
-        ...
-
-    def slice_in(self, values: npt.NDArray[Any], index: int) -> npt.NDArray[Any]:
-        """Return the view of the slice in the voxels that are written."""
-        ...
 
 
 class _FileSource:
@@ -150,12 +135,15 @@ def restore_nifti(
     volume = read_nifti(source)
     check_modality(MODALITIES[quantity], source, restorer.card)
     values, extent = count_values(volume, progress)
-    profile, notes = choose_nifti_profile(quantity, values, source)
+    profile, notes = choose_nifti_profile(quantity, values, source, options.ct_window)
     stored_type, words = choose_type(StoredType(volume.stored.dtype, volume.slope, volume.intercept), profile)
-    job = _Job(restorer, profile, stored_type, options.strength, progress, MODALITIES[quantity])
-    comment = job.describe()
-    with nifti_writer(destination, volume.header, stored_type, comment, overwrite=options.overwrite) as voxels:
-        comparisons = job.run(_FileSource(volume), voxels.reshape(volume.stored.shape, order="F"))
+    job = NiftiJob(restorer, profile, stored_type, options.strength, progress, MODALITIES[quantity])
+
+    def layout(voxels: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        return voxels.reshape(volume.stored.shape, order="F")
+
+    output = NiftiOutput(destination, options.uncertainty, options.overwrite, volume.header, layout)
+    comparisons = job.write(_FileSource(volume), output)
     warnings = (*describe_nifti(volume), *notes, *doubt_quantity(quantity, extent))
     return Outcome(destination, f"{volume.shape[0]} slices restored, {words}", warnings, comparisons)
 
@@ -185,7 +173,7 @@ def count_values(volume: NiftiVolume, progress: ProgressCallback = silent) -> tu
 
 
 def choose_nifti_profile(
-    quantity: Quantity, values: ValueCount, source: Path
+    quantity: Quantity, values: ValueCount, source: Path, ct_window: CtWindow = "soft-tissue"
 ) -> tuple[IntensityProfile, tuple[str, ...]]:
     """Return the window for a quantity, as for DICOM of the same modality, and warnings.
 
@@ -193,9 +181,12 @@ def choose_nifti_profile(
     ------
     InputError
         ``E_QUANTITY`` if all values are equal, ``E_EMPTY`` if none is finite.
+    OptionError
+        ``E_OPTION`` for a window of CT where there is none.
     """
+    check_ct_window(ct_window, quantity == "hu")
     if quantity == "hu":
-        return CT_SOFT_TISSUE, ()
+        return CT_PROFILES[ct_window], ()
     if quantity == "suv":
         return pet_profile(1.0, UNITS[quantity]), ()
     if quantity == "mr":
@@ -272,76 +263,35 @@ def restore_dicom_as_nifti(
         raise series.error
     check_task(series, restorer.card)
     looked = survey(series.volume, skip_broken=options.skip_errors, progress=progress)
-    profile, notes = choose_profile(looked, series.earliest)
-    slices = SeriesSource(looked.volume)
+    check_ct_window(options.ct_window, looked.volume.modality == "CT")
+    if options.suv is None:
+        profile, notes = choose_profile(looked, series.earliest, options.ct_window)
+        slices = SeriesSource(looked.volume)
+    else:
+        profile, factor = _suv_profile(series, options.suv)
+        slices, notes = SeriesSource(looked.volume, factor), ()
     stored_type, words = slices.stored_type(profile)
     header = new_header(looked.volume, stored_type, source)
-    job = _Job(restorer, profile, stored_type, options.strength, progress, looked.volume.modality)
-    with nifti_writer(destination, header, stored_type, job.describe(), overwrite=options.overwrite) as voxels:
-        comparisons = job.run(slices, voxels, inverted=looked.volume.inverted)
+    job = NiftiJob(restorer, profile, stored_type, options.strength, progress, looked.volume.modality)
+    output = NiftiOutput(destination, options.uncertainty, options.overwrite, header, lambda voxels: voxels)
+    comparisons = job.write(slices, output, inverted=looked.volume.inverted)
     lines = (*warnings, *series.warnings, *looked.warnings, *notes)
     return Outcome(destination, f"{slices.shape[0]} slices restored, {words}", lines, comparisons)
 
 
-@dataclass(frozen=True, slots=True)
-class _Job:
-    """What all slices of one call share."""
-
-    restorer: Restorer
-    profile: IntensityProfile
-    stored_type: StoredType
-    strength: float
-    progress: ProgressCallback
-    modality: str
-
-    def describe(self) -> str:
-        """Return how the file was made, as DICOM's Derivation Description says it."""
-        card = self.restorer.card
-        return Provenance(
-            weights=card.name,
-            weights_sha256=card.sha256,
-            task=", ".join(matching_tasks(card, self.modality)),
-            profile=self.profile,
-            strength=self.strength,
-            sources="",
-            modality=self.modality,
-            created=datetime.min,
-        ).description()
-
-    def run(self, source: StackSource, voxels: npt.NDArray[Any], *, inverted: bool = False) -> tuple[Comparison, ...]:
-        """Restore all slices under one context into `voxels`; return the middle one to look at."""
-        total = source.shape[0]
-        stack = StackRestorer.of_volume(
-            lambda index: source.to_physical(source.read_stored(index), index),
-            total,
-            self.restorer,
-            self.profile,
-            strength=self.strength,
-            inverted=inverted,
-            progress=self.progress,
+def _suv_profile(series: Series, suv_type: SuvType) -> tuple[IntensityProfile, float]:
+    """Return the PET window in a kind of SUV, and the factor to it from the physical values of a series."""
+    volume = series.volume
+    if volume.modality != "PT":
+        raise OptionError(ErrorCode.OPTION, f"--suv has no meaning for {volume.modality}", remedy="Leave it out")
+    factors = volume_suv_factors(volume, series.earliest)
+    if suv_type not in factors:
+        volume_suv_factor(volume, series.earliest)  # names what body weight lacks, if it is that
+        raise InputError(
+            ErrorCode.QUANTITY,
+            f"SUV of the kind {suv_type} needs Patient's Size and Sex, and the header lacks one of them",
+            where=volume.slices[0].path.parent,
+            remedy="Use --suv bw",
         )
-        size = batch_length(*source.shape[1:])
-        shown: list[Comparison] = []
-        for start in range(0, total, size):
-            indices = range(start, min(start + size, total))
-            stored = [source.read_stored(index) for index in indices]
-            original = np.stack([source.to_physical(each, index) for each, index in zip(stored, indices, strict=True)])
-            restored = stack.restore(original)
-            for place, index in enumerate(indices):
-                image = source.is_image(stored[place], index)
-                result = np.where(image, restored[place], original[place])
-                encoded = self.stored_type.encode(stored[place], original[place], result)
-                source.slice_in(voxels, index)[...] = encoded
-                if index == total // 2:
-                    written = self.stored_type.to_physical(encoded)
-                    shown.append(self._compare(original[place], written, f"slice {index + 1} of {total}"))
-                self.progress(Progress("restoring", index + 1, total, "slices"))
-        return tuple(shown)
-
-    def _compare(self, original: npt.NDArray[np.float64], written: npt.NDArray[np.float64], title: str) -> Comparison:
-        profile = self.profile
-        before, after = original.astype(np.float32), written.astype(np.float32)
-        # A PET window ends far above what most slices hold.
-        brightest = float(np.nan_to_num(before, nan=0.0).max())
-        high = min(profile.high, max(brightest, profile.low + 0.05 * profile.width))
-        return Comparison(before, after, profile.low, high, profile.unit, title)
+    unit = "SUV" if suv_type == "BW" else f"SUV {suv_type}"
+    return pet_profile(factors["BW"] / factors[suv_type], unit), factors[suv_type]

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Literal, get_args
 from datprl_toolkit.errors import ErrorCode, OptionError
 from datprl_toolkit.intensity.profile import check_strength
 from datprl_toolkit.medical.private_tags import PrivatePolicy
+from datprl_toolkit.medical.profiles import CtWindow
+from datprl_toolkit.medical.quantity import SuvType
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -36,6 +38,10 @@ class DicomOptions:
         "fail" stops at the first broken file; "skip" leaves it out with a warning.
     uncertainty
         A folder for maps of uncertainty as DICOM Parametric Maps; None for none.
+    ct_window
+        "soft-tissue", -160 to 240 HU, or "wide", -1300 to 1380 HU in overlapping windows of the same width.
+    suv
+        Kind of SUV in which a PET series is written as NIfTI; None for the values of the scanner.
 
     Raises
     ------
@@ -50,11 +56,16 @@ class DicomOptions:
     private: PrivatePolicy = "quant"
     on_error: ErrorPolicy = "fail"
     uncertainty: Path | None = None
+    ct_window: CtWindow = "soft-tissue"
+    suv: SuvType | None = None
 
     def __post_init__(self) -> None:
         check_strength(self.strength)
         _check_choice("private", self.private, get_args(PrivatePolicy))
         _check_choice("on_error", self.on_error, get_args(ErrorPolicy))
+        _check_choice("ct_window", self.ct_window, get_args(CtWindow))
+        if self.suv is not None:
+            _check_choice("suv", self.suv, get_args(SuvType))
         if self.all_series and self.series is not None:
             raise OptionError(ErrorCode.OPTION, "all series and one series cannot both be chosen", where="series")
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
-from datprl_toolkit.errors import DatprlError, ErrorCode, InputError
+from datprl_toolkit.errors import DatprlError, ErrorCode, InputError, OptionError
 from datprl_toolkit.intensity import IntensityProfile
+from datprl_toolkit.intensity.profile import overlapping_windows
 from datprl_toolkit.medical import header
-from datprl_toolkit.medical.quantity import suv_factor
+from datprl_toolkit.medical.quantity import SuvType, suv_factor, suv_ratio
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -16,17 +17,27 @@ if TYPE_CHECKING:
     from datprl_toolkit.medical.volume import Volume
 
 CT_SOFT_TISSUE = IntensityProfile("ct-soft-tissue", -160.0, 240.0, "HU", taper_low=20.0, taper_high=20.0)
+# As wide as the window that the weights were trained on, so that noise and edges look to the network as they did there;
+# the fourth of them is the soft-tissue window itself.
+CT_WIDE = overlapping_windows("ct-wide", -1300.0, 400.0, 20.0, 7, "HU")
+CtWindow = Literal["soft-tissue", "wide"]
+"""Which Hounsfield units are restored."""
+
+CT_PROFILES: dict[CtWindow, IntensityProfile] = {"soft-tissue": CT_SOFT_TISSUE, "wide": CT_WIDE}
 PET_HIGHEST_SUV = 20.0
 UPPER_PERCENTILE = 99.9
 TAPER_SHARE = 0.05  # of the window, as 20 HU are of the CT window
 
 
-def choose_profile(found: Survey, earliest: datetime | None = None) -> tuple[IntensityProfile, tuple[str, ...]]:
+def choose_profile(
+    found: Survey, earliest: datetime | None = None, ct_window: CtWindow = "soft-tissue"
+) -> tuple[IntensityProfile, tuple[str, ...]]:
     """Return the intensity profile for a volume, and warnings.
 
-    CT: soft tissue, -160 to 240 HU. PET: SUV by body weight from 0 to 20, expressed in the unit of the volume; where
-    the SUV factor cannot be computed, 0 to the 99.9th percentile of the whole volume. MR: minimum to 99.9th
-    percentile of the whole volume, never of a slice, so that slices stay comparable.
+    CT: soft tissue, -160 to 240 HU, or seven windows of that width from -1300 to 1380 HU. PET: SUV by body weight from
+    0 to 20, expressed in the unit of the volume; where the SUV factor cannot be computed, 0 to the 99.9th percentile
+    of the whole volume. MR: minimum to 99.9th percentile of the whole volume, never of a slice, so that slices stay
+    comparable.
 
     Parameters
     ----------
@@ -34,6 +45,8 @@ def choose_profile(found: Survey, earliest: datetime | None = None) -> tuple[Int
         The volume and its values.
     earliest
         Earliest acquisition time of the series, for the SUV factor.
+    ct_window
+        For CT.
 
     Raises
     ------
@@ -42,10 +55,16 @@ def choose_profile(found: Survey, earliest: datetime | None = None) -> tuple[Int
     """
     volume = found.volume
     if volume.modality == "CT":
-        return CT_SOFT_TISSUE, ()
+        return CT_PROFILES[ct_window], ()
     if volume.modality == "PT":
         return _pet_profile(found, earliest)
     return mr_profile(found.values, volume.unit, volume.slices[0].path.parent), ()
+
+
+def check_ct_window(ct_window: CtWindow, is_ct: bool) -> None:
+    """Raise ``E_OPTION`` for a window of CT where there is none: it would be ignored without a word."""
+    if ct_window != "soft-tissue" and not is_ct:
+        raise OptionError(ErrorCode.OPTION, "--ct-window has no meaning without CT", remedy="Leave it out")
 
 
 def _pet_profile(found: Survey, earliest: datetime | None) -> tuple[IntensityProfile, tuple[str, ...]]:
@@ -92,6 +111,18 @@ def volume_suv_factor(volume: Volume, earliest: datetime | None = None) -> float
         ``E_QUANTITY`` as :func:`datprl_toolkit.medical.quantity.suv_factor`.
     """
     return suv_factor(header.read_dataset(volume.slices[0].path, pixels=False), earliest)
+
+
+def volume_suv_factors(volume: Volume, earliest: datetime | None = None) -> dict[SuvType, float]:
+    """Return the factors from the physical values of a volume to every kind of SUV for which the header has enough."""
+    dataset = header.read_dataset(volume.slices[0].path, pixels=False)
+    factors: dict[SuvType, float] = {}
+    for suv_type in get_args(SuvType):
+        try:
+            factors[suv_type] = suv_factor(dataset, earliest) * suv_ratio(dataset, suv_type)
+        except DatprlError:
+            continue
+    return factors
 
 
 def _percentile_profile(

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import uuid
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from pydicom.dataset import Dataset
 
 import datprl_toolkit
+from datprl_toolkit.errors import ErrorCode, OptionError
+from datprl_toolkit.intensity import IntensityProfile
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
-    from datprl_toolkit.intensity import IntensityProfile
     from datprl_toolkit.medical.volume import Volume
     from datprl_toolkit.weights import WeightsCard
 
 MODALITY_TASKS = {"CT": "ct", "PT": "pet", "MR": "mri"}
 IDENTIFIER_NAMESPACE = uuid.UUID("6d0c5f0a-5a0e-5e0b-9f5b-2f3f1f6c7d11")
+NO_WINDOW = IntensityProfile("none", 0.0, 1.0, "1")
+"""Profile of what was not restored."""
+
 PRODUCT = "datprl-toolkit"
 WARNING = "Not for diagnostic use."
 
@@ -71,7 +75,6 @@ class Provenance:
         created: datetime,
     ) -> Provenance:
         """Collect the provenance of `volume` restored with the weights of `card`."""
-        names = sorted(f"{image.sop_instance_uid}/{image.frame}" for image in volume.slices)
         return cls(
             # A card made from a file could carry a path, which has no place in a medical image.
             weights=PurePath(card.name.replace("\\", "/")).name,
@@ -79,7 +82,7 @@ class Provenance:
             task=", ".join(matching_tasks(card, volume.modality)),
             profile=profile,
             strength=strength,
-            sources=hashlib.sha256("\n".join(names).encode()).hexdigest(),
+            sources=source_checksum(volume),
             modality=volume.modality,
             created=created,
         )
@@ -122,6 +125,33 @@ class Provenance:
         item.ContributionDescription = f"Image restoration by a neural network. {WARNING}"
         item.ContributionDateTime = self.created.strftime("%Y%m%d%H%M%S")
         return item
+
+
+def source_checksum(volume: Volume) -> str:
+    """Return a checksum over the identifiers of all images of a volume, whatever their order."""
+    names = sorted(f"{image.sop_instance_uid}/{image.frame}" for image in volume.slices)
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()
+
+
+def time_of_making() -> datetime:
+    """Return now, or the moment that SOURCE_DATE_EPOCH names: under one value of it equal runs write equal bytes.
+
+    The variable holds seconds since 1970 in UTC (reproducible-builds.org).
+
+    Raises
+    ------
+    OptionError
+        ``E_OPTION`` if it holds something else.
+    """
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    if not epoch:
+        return datetime.now()
+    try:
+        return datetime.fromtimestamp(int(epoch), tz=UTC).replace(tzinfo=None)
+    except (ValueError, OverflowError, OSError) as error:
+        raise OptionError(
+            ErrorCode.OPTION, f"SOURCE_DATE_EPOCH is no number of seconds since 1970 but '{epoch}'"
+        ) from error
 
 
 def matching_tasks(card: WeightsCard, modality: str) -> tuple[str, ...]:

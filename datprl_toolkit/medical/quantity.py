@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +25,13 @@ LARGEST_RESCALE = 1e12  # slopes beyond this have been seen only in damaged head
 SMALLEST_DOSE = 1e4  # Bq; smaller doses are MBq written where Bq belong
 LARGEST_DOSE = 1e12  # Bq
 LARGEST_WEIGHT = 1000.0  # kg
+LARGEST_HEIGHT = 2.75  # m
+SMALLEST_HEIGHT = 0.2  # m; smaller numbers are not in metres
 LONGEST_UPTAKE = 20.0  # half-lives; nothing is left to be seen after that
+SuvType = Literal["BW", "LBMJANMA", "LBMJAMES128", "BSA"]
+"""SUV Type (0054,1006): what the dose is thought to be spread over."""
+
+SUV_UNITS: dict[SuvType, str] = {"BW": "g/ml", "LBMJANMA": "g/ml", "LBMJAMES128": "g/ml", "BSA": "cm2/ml"}
 PHILIPS_GROUP = 0x7053
 PHILIPS_CREATOR = "Philips PET Private Group"
 GE_GROUP = 0x0009
@@ -104,7 +110,9 @@ def suv_factor(dataset: Dataset, earliest: datetime | None = None) -> float:
     """Return the factor from the physical values of a PET to standardised uptake by body weight, in g/ml.
 
     ``SUVbw = value * weight / decayed dose``, with the dose decayed to the time to which the scanner decay-corrected
-    the image: the start of the series, never the processing time (PS3.3 C.8.9.1; QIBA FDG-PET/CT profile).
+    the image: the start of the series, never the processing time (PS3.3 C.8.9.1; QIBA FDG-PET/CT profile). Values
+    that the scanner gives as SUV by lean body mass or body surface area are brought to body weight by
+    :func:`suv_ratio`.
 
     Parameters
     ----------
@@ -120,19 +128,84 @@ def suv_factor(dataset: Dataset, earliest: datetime | None = None) -> float:
         ``E_QUANTITY`` that names the attribute that is absent or absurd.
     """
     units = header.text(dataset, "Units")
-    if units == "GML" and header.text(dataset, "SUVType") in ("", "BW"):
-        return 1.0
+    if units in ("GML", "CM2ML"):
+        return 1.0 / suv_ratio(dataset, _stored_suv_type(dataset, units))
     if units == "CNTS":
         return _philips_factor(dataset)
     if units != "BQML":
-        raise _unusable(f"Units '{units}' are neither BQML, GML nor CNTS")
+        raise _unusable(f"Units '{units}' are none of BQML, GML, CM2ML and CNTS")
     corrections = header.texts(dataset, "CorrectedImage")
     if "ATTN" not in corrections or "DECY" not in corrections:
         raise _unusable("Corrected Image does not name attenuation (ATTN) and decay (DECY)")
+    return _weight(dataset) * 1000.0 / _decayed_dose(dataset, earliest)
+
+
+def suv_ratio(dataset: Dataset, suv_type: SuvType) -> float:
+    """Return the factor from SUV by body weight, in g/ml, to another kind of SUV, in the unit of :data:`SUV_UNITS`.
+
+    Parameters
+    ----------
+    dataset
+        Header with Patient's Weight (0010,1030), Size (0010,1020) and Sex (0010,0040).
+    suv_type
+        "LBMJANMA": lean body mass after Janmahasatian et al., Clin. Pharmacokinet. 44 (2005) 1051, as the EANM
+        guidelines 2.0 ask for; "LBMJAMES128": after James, with 128 for men; "BSA": body surface area after Du Bois
+        and Du Bois (1916); "BW": 1.
+
+    Raises
+    ------
+    InputError
+        ``E_QUANTITY`` that names the attribute that is absent or absurd.
+    """
+    if suv_type == "BW":
+        return 1.0
+    weight, height = _weight(dataset), header.number(dataset, "PatientSize")
+    if height is None or not SMALLEST_HEIGHT < height < LARGEST_HEIGHT:
+        raise _unusable("Patient's Size is absent or absurd")
+    if suv_type == "BSA":
+        square_metres = 0.007184 * weight**0.425 * (100.0 * height) ** 0.725
+        return float(square_metres * 1e4 / (weight * 1000.0))
+    sex = header.text(dataset, "PatientSex")
+    if sex not in ("M", "F"):
+        raise _unusable("Patient's Sex is neither M nor F, and lean body mass depends on it")
+    lean = _janmahasatian if suv_type == "LBMJANMA" else _james
+    share = lean(weight, height, male=sex == "M") / weight
+    if not 0 < share <= 1:
+        raise _unusable("Patient's Weight and Size give no possible lean body mass")
+    return share
+
+
+def _janmahasatian(weight: float, height: float, *, male: bool) -> float:
+    """Return lean body mass in kg from kg and m."""
+    index = weight / height**2
+    return 9270.0 * weight / ((6680.0 + 216.0 * index) if male else (8780.0 + 244.0 * index))
+
+
+def _james(weight: float, height: float, *, male: bool) -> float:
+    """Return lean body mass in kg from kg and m; the formula turns down for the very heavy."""
+    slenderness = (weight / (100.0 * height)) ** 2
+    return 1.10 * weight - 128.0 * slenderness if male else 1.07 * weight - 148.0 * slenderness
+
+
+def _stored_suv_type(dataset: Dataset, units: str) -> SuvType:
+    """Return which SUV the values are; without SUV Type they are those by body weight (PS3.3 C.8.9.1)."""
+    if units == "CM2ML":
+        return "BSA"
+    written = header.text(dataset, "SUVType")
+    known: dict[str, SuvType] = {
+        "": "BW", "BW": "BW", "LBM": "LBMJAMES128", "LBMJAMES128": "LBMJAMES128", "LBMJANMA": "LBMJANMA"
+    }  # fmt: skip
+    if written not in known:
+        raise _unusable(f"SUV Type '{written}' is none of BW, LBM, LBMJAMES128 and LBMJANMA")
+    return known[written]
+
+
+def _weight(dataset: Dataset) -> float:
+    """Return the patient's weight in kg."""
     weight = header.number(dataset, "PatientWeight")
     if weight is None or not 0 < weight < LARGEST_WEIGHT:
         raise _unusable("Patient's Weight is absent or absurd")
-    return weight * 1000.0 / _decayed_dose(dataset, earliest)
+    return weight
 
 
 def _unusable(what: str) -> InputError:
@@ -209,9 +282,10 @@ def moment(dataset: Dataset, date_keyword: str, time_keyword: str) -> datetime |
     clock = _time_of_day(header.text(dataset, time_keyword))
     try:
         day: date | None = DA(header.text(dataset, date_keyword))
+        # Inside the try: pydicom makes dates of some damaged values that are none, which shows only here.
+        return None if day is None or clock is None else datetime.combine(day, clock)
     except (TypeError, ValueError, OverflowError):
         return None
-    return None if day is None or clock is None else datetime.combine(day, clock)
 
 
 def _time_of_day(written: str) -> time | None:

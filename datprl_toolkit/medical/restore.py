@@ -6,7 +6,6 @@ import re
 import shutil
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,8 +18,8 @@ from datprl_toolkit.medical.grouping import group_series
 from datprl_toolkit.medical.multiframe_writing import MultiframeWriter
 from datprl_toolkit.medical.opening import series_of
 from datprl_toolkit.medical.options import DicomOptions
-from datprl_toolkit.medical.profiles import choose_profile
-from datprl_toolkit.medical.provenance import Provenance
+from datprl_toolkit.medical.profiles import CT_SOFT_TISSUE, check_ct_window, choose_profile
+from datprl_toolkit.medical.provenance import Provenance, time_of_making
 from datprl_toolkit.medical.reading import scan
 from datprl_toolkit.medical.survey import survey
 from datprl_toolkit.medical.write import SeriesWriter
@@ -29,6 +28,7 @@ from datprl_toolkit.restoring.stack import StackRestorer, batch_length
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
     from pathlib import Path
 
     import numpy.typing as npt
@@ -80,7 +80,7 @@ def restore_dicom(
     warnings = scan_warnings(found, chosen, options)
     done: list[_Restored] = []
     with _staged(destination, options) as (folder, maps):
-        job = _Job(restorer, options, datetime.now(), set(found.series_numbers), progress, maps)
+        job = _Job(restorer, options, time_of_making(), set(found.series_numbers), progress, maps)
         for series in chosen:
             place = folder / _folder_name(series) if options.all_series else folder
             restored = _restore_or_skip(series, place, job, warnings)
@@ -110,7 +110,7 @@ def restore_volume(
         check_apart(path, destination)
     taken = set() if volume.series_number is None else {volume.series_number}
     with _staged(destination, options) as (folder, maps):
-        job = _Job(restorer, options, datetime.now(), taken, progress, maps)
+        job = _Job(restorer, options, time_of_making(), taken, progress, maps)
         restored = _restore_series(series_of(volume), folder, job)
     return _outcome(destination, [restored], [])
 
@@ -183,8 +183,10 @@ def _restore_series(series: Series, folder: Path, job: _Job) -> _Restored:
     if series.error is not None:
         raise series.error
     check_task(series, job.restorer.card)
+    if not job.options.all_series:
+        check_ct_window(job.options.ct_window, series.volume.modality == "CT")
     found = survey(series.volume, skip_broken=job.options.skip_errors, progress=job.progress)
-    profile, notes = choose_profile(found, series.earliest)
+    profile, notes = choose_profile(found, series.earliest, job.options.ct_window)
     number = free_series_number(series.volume.series_number, job.taken)
     job.taken.add(number)
     provenance = Provenance.of(found.volume, job.restorer.card, profile, job.options.strength, job.created)
@@ -256,6 +258,7 @@ def _compare(
     original: npt.NDArray[np.float64], written: npt.NDArray[np.float64], profile: IntensityProfile, title: str
 ) -> Comparison:
     before, after = original.astype(np.float32), written.astype(np.float32)
-    # A PET window ends far above what most slices hold.
-    high = min(profile.high, max(float(before.max()), profile.low + 0.05 * profile.width))
-    return Comparison(before, after, profile.low, high, profile.unit, title)
+    # All Hounsfield units at once would show no contrast; a PET window ends far above what most slices hold.
+    shown = CT_SOFT_TISSUE if profile.windows else profile
+    high = min(shown.high, max(float(before.max()), shown.low + 0.05 * shown.width))
+    return Comparison(before, after, shown.low, high, profile.unit, title)

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from datprl_toolkit.errors import ErrorCode, InputError
-from datprl_toolkit.medical.profiles import choose_profile
+from datprl_toolkit.medical.profiles import CT_WIDE
 from datprl_toolkit.restoring.checks import Check
 from datprl_toolkit.restoring.progress import Progress, ProgressCallback, silent
-from datprl_toolkit.restoring.stack import CONTEXT_SLICES, StackRestorer
+from datprl_toolkit.restoring.stack import StackRestorer, context_sample
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy.typing as npt
 
     from datprl_toolkit.intensity import IntensityProfile
     from datprl_toolkit.medical.made_by import MadeBy
     from datprl_toolkit.medical.matching import SeriesPair
-    from datprl_toolkit.medical.survey import Survey
+    from datprl_toolkit.medical.profiles import CtWindow
     from datprl_toolkit.restoring import Context, Restorer
 
 RUN_PIXELS = 8 * 512 * 512
@@ -35,7 +37,7 @@ class Retraced:
     Parameters
     ----------
     context
-        The context of the volume.
+        The context of the volume; of several windows, that of the one in the middle, soft tissue.
     sampled
         How many slices it was taken from.
     run
@@ -43,6 +45,8 @@ class Retraced:
     original, shared, own
         Physical values of the run: before, restored with the context of the volume, and restored with the context
         of each slice alone; (N, rows, columns).
+    seen_width
+        Width of the window that the network saw, in the unit of the series.
     """
 
     context: Context
@@ -51,17 +55,23 @@ class Retraced:
     original: npt.NDArray[np.float64]
     shared: npt.NDArray[np.float64]
     own: npt.NDArray[np.float64]
+    seen_width: float
 
 
-def retrace(pair: SeriesPair, found: Survey, restorer: Restorer, progress: ProgressCallback = silent) -> Retraced:
+def retrace(
+    pair: SeriesPair,
+    choose: Callable[[CtWindow], IntensityProfile],
+    restorer: Restorer,
+    progress: ProgressCallback = silent,
+) -> Retraced:
     """Restore a run of slices from the middle of a series again, with the volume's context and with their own.
 
     Parameters
     ----------
     pair
         The series before and after.
-    found
-        Values of the series before, for the intensity window.
+    choose
+        Returns the intensity profile of the series before, given which window of a CT was asked for.
     restorer
         The weights with which it was made.
 
@@ -77,7 +87,8 @@ def retrace(pair: SeriesPair, found: Survey, restorer: Restorer, progress: Progr
         raise _cannot(f"it was made with the weights '{made_by.weights}' of another checksum")
     if made_by.strength == 0:
         raise _cannot("at strength 0 the network had no part in it")
-    profile, _ = choose_profile(found, pair.before_series.earliest)
+    ct_window: CtWindow = "wide" if made_by.profile == CT_WIDE.name else "soft-tissue"
+    profile = choose(ct_window)
     if not _is_profile(profile, made_by):
         raise _cannot(f"it was made with the intensity profile {made_by.profile} over another window")
     volume = pair.before
@@ -90,23 +101,24 @@ def retrace(pair: SeriesPair, found: Survey, restorer: Restorer, progress: Progr
         inverted=volume.inverted,
         progress=progress,
     )
-    if shared.context is None:
+    context = shared.windows[len(shared.windows) // 2].context if shared.windows else shared.context
+    if context is None:
         raise _cannot("the network has no context")
     run = _run(volume.shape)
     original = np.stack([volume.slices[index].read() for index in run])
     progress(Progress("restoring again", 0, 2 * len(run), "slices"))
     with_shared = shared.restore(original)
     progress(Progress("restoring again", len(run), 2 * len(run), "slices"))
-    before = profile.to_unit(original)
-    answer = replace(shared, context=None).answer(before)
+    alone = shared.restore_alone(original)
     progress(Progress("restoring again", 2 * len(run), 2 * len(run), "slices"))
     return Retraced(
-        context=shared.context,
-        sampled=min(CONTEXT_SLICES, len(volume.slices)),
+        context=context,
+        sampled=len(context_sample(*volume.shape)),
         run=run,
         original=original,
         shared=with_shared,
-        own=profile.apply(original, before, answer, strength=made_by.strength),
+        own=alone,
+        seen_width=profile.seen_width,
     )
 
 
@@ -138,9 +150,7 @@ def check_again(pair: SeriesPair, again: Retraced) -> Check:
         difference = np.abs(result.read() - again.shared[place])[image]
         if difference.size:
             largest = max(largest, float(difference.max()))
-            excess = max(excess, float(difference.max()) - 0.5 * abs(result.rescale.slope))
-    made_by = pair.made_by
-    width = made_by.high - made_by.low if made_by is not None else 0.0
+            excess = max(excess, float(difference.max()) - 0.5 * result.step)
     unit = "" if pair.after.unit == "1" else f" {pair.after.unit}"
     found = f"largest difference {largest:.3g}{unit} in {len(again.run)} slices, half a stored step included"
-    return Check("Restored again from the source", excess <= PRECISION * width, found)
+    return Check("Restored again from the source", excess <= PRECISION * again.seen_width, found)

@@ -8,6 +8,8 @@ import numpy as np
 
 from datprl_toolkit.medical import header
 from datprl_toolkit.medical.geometry import distances
+from datprl_toolkit.medical.profiles import volume_suv_factors
+from datprl_toolkit.medical.quantity import SUV_UNITS, SuvType
 
 if TYPE_CHECKING:
     from datprl_toolkit.medical.matching import SeriesPair
@@ -25,6 +27,12 @@ SHOWN = (
     ("Slice thickness", "SliceThickness", " mm"),
 )
 
+OTHER_SUV: dict[SuvType, str] = {
+    "LBMJANMA": "lean body mass (Janmahasatian)",
+    "LBMJAMES128": "lean body mass (James)",
+    "BSA": "body surface area (Du Bois)",
+}
+
 
 def describe_series(pair: SeriesPair) -> tuple[tuple[str, str], ...]:
     """Return label and text of what is known of a series before it was restored."""
@@ -37,9 +45,22 @@ def describe_series(pair: SeriesPair) -> tuple[tuple[str, str], ...]:
         text = "/".join(filter(None, header.texts(dataset, keyword)))[:64]
         if text:
             facts.append((label, f"{_plain(text)}{unit}"))
+    facts += _suv_kinds(pair)
     unit = "arbitrary units (none in the file)" if volume.unit == "1" else volume.unit
     facts.append(("Stored unit", unit))
     return tuple(facts)
+
+
+def _suv_kinds(pair: SeriesPair) -> list[tuple[str, str]]:
+    """Return what SUV by body weight has to be multiplied by for the other kinds, where the header has enough."""
+    if pair.before.modality != "PT":
+        return []
+    factors = volume_suv_factors(pair.before, pair.before_series.earliest)
+    return [
+        (f"SUV by {words}", f"x {factors[suv_type] / factors['BW']:.4f} of SUV by body weight, {SUV_UNITS[suv_type]}")
+        for suv_type, words in OTHER_SUV.items()
+        if suv_type in factors
+    ]
 
 
 def _spacing(pair: SeriesPair) -> str:

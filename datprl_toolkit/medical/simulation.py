@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import uuid
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,17 +11,19 @@ import numpy as np
 import datprl_toolkit
 from datprl_toolkit.errors import ErrorCode, InputError
 from datprl_toolkit.files import staged_folder
-from datprl_toolkit.intensity import IntensityProfile
 from datprl_toolkit.medical.derive import DerivedSeries, free_series_number
 from datprl_toolkit.medical.multiframe_writing import MultiframeWriter
 from datprl_toolkit.medical.opening import open_volume
 from datprl_toolkit.medical.provenance import (
     IDENTIFIER_NAMESPACE,
+    NO_WINDOW,
     PROCESSING_EQUIPMENT,
     PRODUCT,
     WARNING,
     Provenance,
     code_item,
+    source_checksum,
+    time_of_making,
 )
 from datprl_toolkit.medical.write import SeriesWriter
 from datprl_toolkit.restoring.progress import Progress, ProgressCallback, silent
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 ADDITION = ("113042", "DCM", "Pixel by pixel addition")
 RESAMPLING = ("113085", "DCM", "Spatial resampling")
 DERIVATION_CODES = {"CT": ADDITION, "PT": ADDITION, "MR": RESAMPLING}
-NO_WINDOW = IntensityProfile("none", 0.0, 1.0, "1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,16 +108,15 @@ def simulate_volume(
     -------
     The new volume.
     """
-    names = "\n".join(sorted(f"{image.sop_instance_uid}/{image.frame}" for image in volume.slices))
     provenance = SimulatedProvenance(
         weights="",
         weights_sha256="",
         task="simulation",
         profile=NO_WINDOW,
         strength=1.0,
-        sources=hashlib.sha256(names.encode()).hexdigest(),
+        sources=source_checksum(volume),
         modality=volume.modality,
-        created=datetime.now(),
+        created=time_of_making(),
         method=method,
     )
     taken = set() if volume.series_number is None else {volume.series_number}

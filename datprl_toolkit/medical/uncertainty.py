@@ -5,7 +5,7 @@ Written with highdicom. `deviation.dcm` is in the unit of the series; `noise_rat
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,6 +38,7 @@ UNITS = {
 }
 STANDARD_DEVIATION = ("386136009", "SCT", "Standard Deviation")
 DISPLAYED_PERCENTILE = 99.5
+PART_PIXELS = 128 * 512 * 512  # a file holds no more, since it is made in memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ def write_uncertainty(
     folder: Path,
     progress: ProgressCallback = silent,
 ) -> None:
-    """Estimate both maps of a volume and write them as one new series.
+    """Estimate both maps of a volume and write them as one new series, in files of at most 128 slices of 512 x 512.
 
     Parameters
     ----------
@@ -103,14 +104,34 @@ def write_uncertainty(
         ``E_DEPENDENCY`` if highdicom is not installed.
     """
     _highdicom()
-    maps = _estimate(volume, profile, restorer, provenance.strength, progress)
+    slices, rows, columns = volume.shape
+    length = max(1, PART_PIXELS // (rows * columns))
+    estimator = _estimator(volume, profile, restorer, provenance.strength, progress)
+    for part, first in enumerate(range(0, slices, length)):
+        piece = replace(volume, slices=volume.slices[first : first + length])
+        maps = _estimate(piece, estimator, Progress("estimating uncertainty", first, slices, "slices"), progress)
+        names = (f"{part + 1:02d}",) if slices > length else ()
+        _write_part(piece, maps, provenance, series_number, part * len(KINDS), names, folder)
+
+
+def _write_part(
+    volume: Volume,
+    maps: UncertaintyMaps,
+    provenance: Provenance,
+    series_number: int,
+    written: int,
+    names: tuple[str, ...],
+    folder: Path,
+) -> None:
+    """Write both maps of some slices; `names` tells them from those of other slices."""
     sources = _source_headers(volume)
-    for number, kind in enumerate(KINDS, start=1):
+    for number, kind in enumerate(KINDS, start=written + 1):
         values: npt.NDArray[np.float32] = getattr(maps, kind.name)
+        identifier = provenance.identifier("uncertainty", kind.name, *names)
         try:
             with header.tolerant_pydicom():
-                dataset = _parametric_map(values, kind, volume, sources, provenance, series_number, number)
-                dataset.save_as(folder / f"{kind.name}.dcm")
+                dataset = _parametric_map(values, kind, volume, sources, provenance, series_number, number, identifier)
+                dataset.save_as(folder / f"{'_'.join((kind.name, *names))}.dcm")
         except OSError:
             raise
         except Exception as error:
@@ -130,20 +151,25 @@ def _highdicom() -> Any:
     return highdicom
 
 
-def _estimate(
+def _estimator(
     volume: Volume, profile: IntensityProfile, restorer: Restorer, strength: float, progress: ProgressCallback
-) -> UncertaintyMaps:
-    """Estimate the maps of all slices; padding gets 0."""
-    total = len(volume.slices)
-    estimator = UncertaintyEstimator.of_volume(
+) -> UncertaintyEstimator:
+    return UncertaintyEstimator.of_volume(
         lambda index: volume.slices[index].read(),
-        total,
+        len(volume.slices),
         restorer,
         profile,
         strength=strength,
         inverted=volume.inverted,
         progress=progress,
     )
+
+
+def _estimate(
+    volume: Volume, estimator: UncertaintyEstimator, before: Progress, progress: ProgressCallback
+) -> UncertaintyMaps:
+    """Estimate the maps of some slices, of which `before.done` were done before; padding gets 0."""
+    total = len(volume.slices)
     maps = UncertaintyMaps(*(np.zeros(volume.shape, dtype=np.float32) for _ in KINDS))
     size = batch_length(*volume.shape[1:])
     for start in range(0, total, size):
@@ -153,7 +179,7 @@ def _estimate(
         part = estimator.maps(np.stack([i.rescale.to_physical(s) for i, s in zip(images, stored, strict=True)]))
         for kind in KINDS:
             getattr(maps, kind.name)[start : start + size] = np.where(padding, 0, getattr(part, kind.name))
-        progress(Progress("estimating uncertainty", min(start + size, total), total, "slices"))
+        progress(replace(before, done=before.done + min(start + size, total)))
     return maps
 
 
@@ -171,6 +197,7 @@ def _parametric_map(
     provenance: Provenance,
     series_number: int,
     instance_number: int,
+    sop_instance_uid: str,
 ) -> Dataset:
     """Make the data set of one map, (slices, rows, columns), float32."""
     highdicom = _highdicom()
@@ -185,7 +212,7 @@ def _parametric_map(
         values,
         series_instance_uid=provenance.identifier("uncertainty series"),
         series_number=series_number,
-        sop_instance_uid=provenance.identifier("uncertainty", kind.name),
+        sop_instance_uid=sop_instance_uid,
         instance_number=instance_number,
         manufacturer=PRODUCT,
         manufacturer_model_name=f"DATPRL-IR {provenance.weights}"[:64],
@@ -233,6 +260,9 @@ def _pixel_measures(volume: Volume, source: Dataset, highdicom: Any) -> Any:
 def _describe(dataset: Dataset, source: Dataset, provenance: Provenance) -> None:
     """Say how it was made, and which part of the body it shows."""
     dataset.DerivationDescription = provenance.description()
+    for prefix in ("Content", "InstanceCreation"):
+        setattr(dataset, f"{prefix}Date", provenance.created.strftime("%Y%m%d"))
+        setattr(dataset, f"{prefix}Time", provenance.created.strftime("%H%M%S"))
     dataset.ContributingEquipmentSequence = [*dataset.ContributingEquipmentSequence, provenance.equipment()]
     for keyword in ("BodyPartExamined", "Laterality"):
         if header.text(source, keyword):

@@ -49,6 +49,11 @@ class Slice:
     pixel_format: PixelFormat
     rescale: Rescale
 
+    @property
+    def step(self) -> float:
+        """Distance between neighbouring physical values; 0 where values are not rounded."""
+        return abs(self.rescale.slope)
+
     def read_stored(self) -> StoredArray:
         """Decode the stored values, (rows, columns).
 

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from datprl_toolkit.medical.pixels import StoredArray
     from datprl_toolkit.medical.volume import Slice, Volume
 
+UNFINISHED = ".part"
+"""Ending of the files of a series that is being written: a job that is killed leaves nothing that is named DICOM."""
+
 
 class SeriesWriter:
     """Writes the restored slices of one classic volume, in any order, each as one file named by its position.
@@ -82,7 +85,7 @@ class SeriesWriter:
         return encoded.to_physical()
 
     def finish(self) -> None:
-        """Write the PET slices without activity."""
+        """Write the PET slices without activity, and give all files their names."""
         for index in self._waiting:
             image = self._volume.slices[index]
             stored = image.read_stored()
@@ -90,6 +93,8 @@ class SeriesWriter:
             padding = image.pixel_format.padding_mask(stored)
             restored = np.where(padding, image.rescale.to_physical(stored), 0.0)
             self._save(index, encode_activity(restored, padding, image.pixel_format, slope))
+        for path in sorted(self._folder.glob(f"*{UNFINISHED}")):
+            path.rename(path.with_suffix(".dcm"))
 
     def _save(self, index: int, encoded: EncodedSlice) -> None:
         image = self._volume.slices[index]
@@ -97,7 +102,7 @@ class SeriesWriter:
         with source_errors(image), header.tolerant_pydicom():
             self.overlays_dropped += drop_embedded_overlays(source)
             dataset = derive_image(source, image, encoded, self._derived)
-            save(dataset, self._folder / f"{index + 1:04d}.dcm")
+            save(dataset, self._folder / f"{index + 1:04d}{UNFINISHED}")
 
 
 @contextmanager

@@ -219,8 +219,9 @@ class _Batch:
                 from datprl_toolkit.remote_sensing.batch_store import batch_store
 
                 stack.enter_context(batch_store(self.destination))
+            job = self._on_lasting_cluster(stack) if waiting else self
             for scene in waiting:
-                self._restore(scene, manifest, prints[scene.name], resume=not overwrite)
+                job._restore(scene, manifest, prints[scene.name], resume=not overwrite)
         write_compact(manifest, [scene.name for scene in self.scenes])
         records = tuple(manifest.records[scene.name] for scene in self.scenes)
         return BatchOutcome(
@@ -232,6 +233,17 @@ class _Batch:
             partial=tuple(record.name for record in records if record.status == "partial"),
             records=records,
         )
+
+    def _on_lasting_cluster(self, stack: ExitStack) -> _Batch:
+        """Return the same batch whose scenes share one cluster, which is started once."""
+        named = {options.cluster for options in self.options.values()} - {None}
+        if not named:
+            return self
+        from datprl_toolkit.remote_sensing.cluster import lasting
+
+        (name,) = named  # no list of scenes can name another
+        address = stack.enter_context(lasting(str(name)))
+        return replace(self, options={key: replace(value, cluster=address) for key, value in self.options.items()})
 
     def _is_done(self, scene: BatchScene, manifest: Manifest, print_: str) -> bool:
         record = manifest.records.get(scene.name)

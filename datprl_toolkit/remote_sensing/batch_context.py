@@ -10,7 +10,7 @@ import numpy as np
 from datprl_toolkit.errors import DatprlError, ErrorCode, InputError, OptionError
 from datprl_toolkit.files import staged_file
 from datprl_toolkit.remote_sensing.bands import choose_bands
-from datprl_toolkit.remote_sensing.context import CONTEXT_COUNT, CONTEXT_SIZE, context_images
+from datprl_toolkit.remote_sensing.context import CONTEXT_COUNT, SAMPLED_WHOLE, context_images
 from datprl_toolkit.remote_sensing.sampling import sample_scene
 from datprl_toolkit.remote_sensing.scaling import scene_profile
 from datprl_toolkit.remote_sensing.scene import Scene
@@ -41,7 +41,7 @@ class SharedContextRestorer:
     """
 
     def __init__(self, restorer: Restorer, shared: Context, context_sha256: str) -> None:
-        self._restorer = restorer
+        self.without_context = restorer
         self._shared = shared
         self.context_sha256 = context_sha256
 
@@ -50,7 +50,7 @@ class SharedContextRestorer:
         return self._shared
 
     def __getattr__(self, name: str) -> object:
-        return getattr(self._restorer, name)
+        return getattr(self.without_context, name)
 
 
 def share_context(
@@ -96,21 +96,20 @@ def _check_shareable(options: SceneOptions) -> None:
             where="scaling",
             remedy="Give --scaling uint8, reflectance:10000 or minmax:LOW,HIGH",
         )
-    if options.context != "scene" or options.cluster is not None:
-        raise OptionError(
-            ErrorCode.OPTION, "a shared context needs --context scene and no --cluster", remedy="Leave the other out"
-        )
+    if options.context != "scene":
+        raise OptionError(ErrorCode.OPTION, "a shared context needs --context scene", remedy="Leave the other out")
 
 
 def _sample(scenes: Sequence[BatchScene], options: Mapping[str, SceneOptions]) -> npt.NDArray[np.float32]:
     """Return images of one size from scenes all over the batch, as the network will see them."""
     step = max(1, len(scenes) // CONTEXT_COUNT)
     images: list[npt.NDArray[np.float32]] = []
-    for scene in (*scenes[::step], *scenes):  # the rest only if those hold too little
-        if len(images) >= min(CONTEXT_COUNT, len(scenes)):
+    ordered = {scene.name: scene for scene in (*scenes[::step], *scenes)}  # the rest only if those hold too little
+    for scene in ordered.values():
+        if len(images) >= CONTEXT_COUNT:
             break
         try:
-            images += _images(scene, options[scene.name])
+            images += _images(scene, options[scene.name], -(-CONTEXT_COUNT // len(scenes)))
         except DatprlError:
             continue  # what is wrong with a scene is reported when its turn comes
     if not images:
@@ -121,14 +120,13 @@ def _sample(scenes: Sequence[BatchScene], options: Mapping[str, SceneOptions]) -
     return np.stack(cut)
 
 
-def _images(scene: BatchScene, options: SceneOptions) -> list[npt.NDArray[np.float32]]:
-    """Return one image of a scene, around its data."""
+def _images(scene: BatchScene, options: SceneOptions, count: int) -> list[npt.NDArray[np.float32]]:
+    """Return up to `count` images of a scene."""
     opened = Scene.open(scene.source, nodata=options.nodata)
     choice = choose_bands(opened, options.bands)
     with opened.reader() as reader:
-        sample = sample_scene(reader, choice.numbers, opened.grid.shape, largest=CONTEXT_SIZE // options.scale)
+        sample = sample_scene(reader, choice.numbers, opened.grid.shape, largest=SAMPLED_WHOLE // options.scale)
     if sample.is_empty:
         return []
     profile = scene_profile(options.scaling, opened.dtype, sample.values)
-    shape = opened.grid.enlarged(options.scale).shape
-    return [context_images(sample, profile, shape, options.scale)[0]]
+    return list(context_images(sample, profile, options.scale, count))

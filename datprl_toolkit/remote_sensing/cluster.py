@@ -27,10 +27,11 @@ if TYPE_CHECKING:
 
     from datprl_toolkit.remote_sensing.journal import FinishedShard
     from datprl_toolkit.remote_sensing.reading import SceneReader
-    from datprl_toolkit.remote_sensing.shards import Network, ShardWork
+    from datprl_toolkit.remote_sensing.shards import LocatedNetwork, ShardWork
     from datprl_toolkit.restoring import Context, ProgressCallback
 
 _LOCAL = "local:"
+_THREADS = "threads"  # a resource of the workers that we start: threads of the network, which does one shard at a time
 _ANSWER_SECONDS = 15
 _PATIENCE_SECONDS = 30  # without a result, after which somebody looks whether there are any workers left
 
@@ -45,19 +46,18 @@ class _WorkerJob(WorkerPlugin):
         context: Context | None,
         folder: Path,
         device: str,
-        threads: int | None,
     ) -> None:
         self.work, self.recipe, self.context, self.folder = work, recipe, context, folder
-        self.device, self.threads = device, threads
+        self.device = device
 
     def setup(self, worker: Any) -> None:
         """Load the model, once for each worker."""
         plan = self.work.plan
         _check_seen(plan.source.path, self.folder, remote=bool(plan.source.dataset))
-        torch.set_num_threads(self.threads or max(1, worker.state.nthreads))
+        torch.set_num_threads(max(1, int(worker.state.total_resources.get(_THREADS, worker.state.nthreads))))
         recipe = self.recipe
         restorer = recipe.make(self.device) if isinstance(recipe, RestorerRecipe) else recipe
-        self.network: Network = tiled_network(plan, restorer, self.context)
+        self.network: LocatedNetwork = tiled_network(plan, restorer, self.context)
         self.reader: SceneReader = plan.source.reader()
         self.slots = threading.BoundedSemaphore(_slots(worker.state.nthreads, self.work))
         self.stopped = threading.Event()
@@ -103,15 +103,12 @@ class Cluster:
         How a person named the cluster.
     device
         Kind of device that every worker uses.
-    threads
-        Threads of the network on each worker; None for as many as the worker has.
     """
 
     client: Client
     restorer: Restorer
     address: str
     device: str
-    threads: int | None
 
     def run(
         self,
@@ -137,7 +134,7 @@ class Cluster:
         work = replace(work, plan=replace(work.plan, source=source))
         name = f"datprl-{uuid.uuid4().hex}"
         folder = getattr(work.writer, "folder").absolute()  # noqa: B009 (both writers have one)
-        job = _WorkerJob(work, _recipe(self.restorer), context, folder, self.device, self.threads)
+        job = _WorkerJob(work, _recipe(self.restorer), context, folder, self.device)
         with _connection_errors(self.address):
             self._register(job, name)
             try:
@@ -233,26 +230,37 @@ def connected(address: str, restorer: Restorer) -> Iterator[Cluster]:
     ResourceError
         ``E_DEVICE`` if the cluster has no worker, or not the device that was asked for.
     """
-    if address.startswith(_LOCAL):
-        count = int(address.removeprefix(_LOCAL))
-        threads = max(1, (os.cpu_count() or 1) // count)
-        started = LocalCluster(  # type: ignore[no-untyped-call]
-            n_workers=count, threads_per_worker=1, dashboard_address=None, silence_logs=logging.CRITICAL
-        )
-        with started as local, Client(local) as client:  # type: ignore[no-untyped-call]
-            yield Cluster(client, restorer, address, _common_device(client, restorer, address), threads)
+    with lasting(address) as reached:
+        try:
+            client = Client(reached, timeout=_ANSWER_SECONDS)  # type: ignore[no-untyped-call]
+        except (OSError, ValueError) as error:
+            raise OptionError(
+                ErrorCode.OPTION,
+                "no Dask scheduler answers at this address",
+                where=address,
+                remedy="Give it as dask scheduler prints it, such as tcp://host:8786",
+            ) from error
+        with client:
+            yield Cluster(client, restorer, address, _common_device(client, restorer, address))
+
+
+@contextmanager
+def lasting(address: str) -> Iterator[str]:
+    """Give the address at which a cluster answers: processes of this machine are started, and ended when it ends."""
+    if not address.startswith(_LOCAL):
+        yield address
         return
-    try:
-        client = Client(address, timeout=_ANSWER_SECONDS)  # type: ignore[no-untyped-call]
-    except (OSError, ValueError) as error:
-        raise OptionError(
-            ErrorCode.OPTION,
-            "no Dask scheduler answers at this address",
-            where=address,
-            remedy="Give it as dask scheduler prints it, such as tcp://host:8786",
-        ) from error
-    with client:
-        yield Cluster(client, restorer, address, _common_device(client, restorer, address), None)
+    count = int(address.removeprefix(_LOCAL))
+    threads = max(1, (os.cpu_count() or 1) // count)
+    started = LocalCluster(  # type: ignore[no-untyped-call]
+        n_workers=count,
+        threads_per_worker=1,
+        resources={_THREADS: threads},
+        dashboard_address=None,
+        silence_logs=logging.CRITICAL,
+    )
+    with started as local:
+        yield local.scheduler_address
 
 
 def _common_device(client: Client, restorer: Restorer, address: str) -> str:
@@ -277,6 +285,7 @@ def _common_device(client: Client, restorer: Restorer, address: str) -> str:
 
 def _recipe(restorer: object) -> Any:
     """Return how a restorer is made elsewhere; a stand-in of tests, which has no network, is sent as it is."""
+    restorer = getattr(restorer, "without_context", restorer)  # the workers are given the context by itself
     return RestorerRecipe.of(restorer) if isinstance(restorer, Restorer) else restorer
 
 

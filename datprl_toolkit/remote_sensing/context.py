@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from datprl_toolkit.remote_sensing.enlargement import enlarge_pixels
 from datprl_toolkit.remote_sensing.windows import fine
-from datprl_toolkit.restoring.tiling import Window
+from datprl_toolkit.restoring.tiling import Window, sample_windows
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import numpy.typing as npt
 
     from datprl_toolkit.intensity.profile import IntensityProfile
-    from datprl_toolkit.remote_sensing.reading import Pixels
     from datprl_toolkit.remote_sensing.sampling import SceneSample
 
-CONTEXT_SIZE = 256
+CONTEXT_SIZE = 128
+"""Edge of the windows from which a context is computed: that of the crops on which the network was trained."""
+
 CONTEXT_COUNT = 16
-_LEAST_COUNT = 4
+SAMPLED_WHOLE = 512
+"""Edge, in pixels of the target, up to which a scene is sampled as a whole."""
+
+_MOSTLY = 0.5  # share of data above which a window counts
 
 
 def context_images(
-    sample: SceneSample, profile: IntensityProfile, shape: tuple[int, int], factor: int
+    sample: SceneSample, profile: IntensityProfile, factor: int, count: int = CONTEXT_COUNT
 ) -> npt.NDArray[np.float32]:
     """Return the images from which the context of a scene is computed, as the network will see the scene.
 
@@ -33,36 +39,62 @@ def context_images(
         Windows of the source with data in them; all of one size.
     profile
         Which stored values are shown as [0, 1].
-    shape
-        Height and width of the target: of a small one no more than half is looked at.
     factor
         Enlargement.
+    count
+        How many images are wanted at the most.
 
     Returns
     -------
-    (N, C, H, W) in [0, 1]. N is at most 16; a scene that was sampled as a whole gives one image.
+    (N, C, H, W) in [0, 1]: windows of 128 pixels; of a small scene all of it, of a narrow one its width.
     """
-    whole = len(sample.windows) == 1
-    affordable = shape[0] * shape[1] // (2 * CONTEXT_SIZE**2)
-    count = min(CONTEXT_COUNT, max(_LEAST_COUNT, affordable))
+    places = sample.fullest(count)
+    images = [each.image for each in centred_images(sample, profile, factor, places, -(-count // len(places)))]
+    chosen = [images[place * len(images) // count] for place in range(count)] if len(images) > count else images
+    return np.stack(chosen)
+
+
+class Centred(NamedTuple):
+    """An image, (C, H, W) in [0, 1], and where its middle lies in the target."""
+
+    row: float
+    column: float
+    image: npt.NDArray[np.float32]
+
+
+def centred_images(
+    sample: SceneSample, profile: IntensityProfile, factor: int, places: Iterable[int], each: int
+) -> list[Centred]:
+    """Return up to `each` images from every one of the windows of a sample at `places`."""
     images = []
-    for place in sample.fullest(count):
+    for place in places:
         held, pixels = sample.windows[place], sample.pixels[place]
-        wanted = fine(held, factor) if whole else _part(pixels, held, factor)
-        values, _, _ = enlarge_pixels(pixels, sample.level, held, wanted, factor)
-        images.append(profile.to_unit(values))
-    return np.stack(images)
+        area = fine(held, factor)
+        values, _, valid = enlarge_pixels(pixels, sample.level, held, area, factor)
+        seen = profile.to_unit(values)
+        data: npt.NDArray[np.bool_] = np.any(valid, axis=0)
+        for part in _parts(data, each):
+            row, column = area.top + (part.top + part.bottom) / 2, area.left + (part.left + part.right) / 2
+            images.append(Centred(row, column, seen[(slice(None), *part.slices)]))
+    return images
 
 
-def _part(pixels: Pixels, held: Window, factor: int) -> Window:
-    """Return the part of an enlarged window that is looked at: of the usual size, around the data."""
-    area = fine(held, factor)
-    height, width = min(CONTEXT_SIZE, area.height), min(CONTEXT_SIZE, area.width)
-    rows, columns = np.nonzero(pixels.valid.any(axis=0))
-    top = _placed(float(rows.mean()) * factor, height, area.height) + area.top
-    left = _placed(float(columns.mean()) * factor, width, area.width) + area.left
-    return Window(top, top + height, left, left + width)
+def _parts(data: npt.NDArray[np.bool_], count: int) -> list[Window]:
+    """Return up to `count` windows of one size in an image in which some pixels are data: one, around these."""
+    height, width = data.shape
+    if max(height, width) < 2 * CONTEXT_SIZE:
+        return [Window(0, height, 0, width)]
+    # Of a strip that is too narrow for two windows, the whole width is looked at.
+    size = CONTEXT_SIZE if min(height, width) >= 2 * CONTEXT_SIZE else 2 * CONTEXT_SIZE
+    if count == 1:
+        rows, columns = (np.flatnonzero(np.any(data, axis=axis)) for axis in (1, 0))
+        return [Window(*_around(rows, min(size, height), height), *_around(columns, min(size, width), width))]
+    windows = sample_windows(height, width, size=size, count=count)
+    shares = [float(data[window.slices].mean()) for window in windows]
+    return [window for window, share in zip(windows, shares, strict=True) if share >= min(_MOSTLY, max(shares))]
 
 
-def _placed(centre: float, length: int, room: int) -> int:
-    return min(max(round(centre) - length // 2, 0), room - length)
+def _around(places: npt.NDArray[np.intp], length: int, room: int) -> tuple[int, int]:
+    """Return the ends of a stretch of some length around the middle of the places."""
+    first = min(max(round(float(places.mean())) - length // 2, 0), room - length)
+    return first, first + length

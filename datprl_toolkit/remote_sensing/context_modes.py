@@ -1,4 +1,4 @@
-"""Where the context of a tile comes from: the whole scene, the surroundings of the tile, or the tile alone."""
+"""Where the context of a tile comes from: the scene, a field of places in it, the tile's surroundings, or itself."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from datprl_toolkit.remote_sensing.context_field import restore_in_field
 from datprl_toolkit.restoring.tiling import sample_windows
 
 if TYPE_CHECKING:
@@ -13,11 +14,12 @@ if TYPE_CHECKING:
 
     from datprl_toolkit.remote_sensing.plan import Plan
     from datprl_toolkit.restoring import Context, Restorer
+    from datprl_toolkit.restoring.tiling import Window
 
 LOCAL_REACH = 256
 """Pixels around a tile from which its context is computed where that is "local"."""
 
-_LOCAL_SIZE = 256
+_LOCAL_SIZE = 128
 _LOCAL_COUNT = 16
 
 
@@ -27,6 +29,7 @@ def restore_in_context(
     image: npt.NDArray[np.float32],
     margins: tuple[int, int, int, int],
     shared: Context,
+    core: Window | None = None,
 ) -> npt.NDArray[np.float32]:
     """Restore a window with the context that the plan asks for.
 
@@ -41,16 +44,26 @@ def restore_in_context(
     margins
         Pixels at the top, bottom, left and right that are not wanted.
     shared
-        The context of the scene.
+        The context of the scene, or the field of contexts.
+    core
+        Where the wanted pixels lie in the target: needed in a field.
 
     Returns
     -------
     The image without its margins, restored.
     """
+
+    def restored(context: Context | None) -> npt.NDArray[np.float32]:
+        return restorer.restore_tiled(image, context, tile=plan.tile, halo=plan.overlap, margins=margins)
+
+    if plan.context == "field":
+        if core is None:
+            raise ValueError("in a field it matters where a window lies")
+        return restore_in_field(core, plan.target.grid.shape, shared, restored)
     context: Context | None = shared
     if plan.context == "tile":
         context = None
     elif plan.context == "local":
         windows = sample_windows(*image.shape[-2:], size=_LOCAL_SIZE, count=_LOCAL_COUNT, grid=restorer.grid)
         context = restorer.context(np.stack([image[(slice(None), *window.slices)] for window in windows]))
-    return restorer.restore_tiled(image, context, tile=plan.tile, halo=plan.overlap, margins=margins)
+    return restored(context)

@@ -57,6 +57,7 @@ def job_fingerprint(plan: Plan, options: SceneOptions, restorer: Restorer, suffi
         "bands restored": ",".join(map(str, plan.restored)),
         "shard": str(plan.shard),
         "mask": "yes" if plan.target.has_mask else "no",
+        "shared context": str(getattr(restorer, "context_sha256", "no"))[:12],
     }
     for field in fields(options):
         if field.name not in WITHOUT_EFFECT:

@@ -11,7 +11,7 @@ import rasterio
 
 from datprl_toolkit.errors import DatprlError, ErrorCode
 from datprl_toolkit.remote_sensing.bands import choose_bands
-from datprl_toolkit.remote_sensing.context import CONTEXT_SIZE
+from datprl_toolkit.remote_sensing.context import SAMPLED_WHOLE
 from datprl_toolkit.remote_sensing.inspection_facts import (
     Layout,
     dataset_facts,
@@ -147,7 +147,7 @@ def _sample(look: _Look, progress: ProgressCallback) -> SceneSample:
             reader,
             look.choice.numbers,
             look.scene.grid.shape,
-            largest=2 * CONTEXT_SIZE,
+            largest=SAMPLED_WHOLE,
             told=lambda done, total: progress(Progress("sampling", done, total, "windows")),
         )
 

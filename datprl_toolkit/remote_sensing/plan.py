@@ -5,19 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from datprl_toolkit.remote_sensing.bands import COLOURS, BandChoice
 from datprl_toolkit.remote_sensing.enlargement import REACH
+from datprl_toolkit.remote_sensing.scene import Band
 from datprl_toolkit.remote_sensing.storage import as_stored
 from datprl_toolkit.remote_sensing.validity import FILL_RADIUS
 from datprl_toolkit.remote_sensing.windows import coarse, split, whole
 
 if TYPE_CHECKING:
-    import numpy as np
     import numpy.typing as npt
 
     from datprl_toolkit.intensity.profile import IntensityProfile
-    from datprl_toolkit.remote_sensing.options import ContextMode, SceneOptions
-    from datprl_toolkit.remote_sensing.scene import Band, Scene, Tags
+    from datprl_toolkit.remote_sensing.options import ContextMode, Product, SceneOptions
+    from datprl_toolkit.remote_sensing.scene import Scene, Tags
     from datprl_toolkit.restoring.tiling import Window
 
 LARGEST_SHARD = 2048
@@ -51,6 +53,10 @@ class Plan:
         From what the context of a tile is computed; see :class:`SceneOptions`.
     overlap
         How far beyond its edge a tile is restored, which is no more than `halo`: how far it is read.
+    product
+        What is written; see :class:`SceneOptions`.
+    grid
+        The network's grid, in pixels.
     portion
         Side of what is handed to the restorer at once, in pixels of the target: one tile where the processor is
         busy with that, more where a device runs several tiles as a batch.
@@ -69,6 +75,8 @@ class Plan:
     portion: int
     context: ContextMode = "scene"
     overlap: int = 0
+    product: Product = "restored"
+    grid: int = 8
 
     @property
     def copied(self) -> tuple[int, ...]:
@@ -112,6 +120,8 @@ def shard_size(target: Scene) -> int:
 
 def plan_target(source: Scene, choice: BandChoice, options: SceneOptions) -> tuple[Scene, tuple[int, ...]]:
     """Describe the scene that will be written, and from which bands of the source its bands come."""
+    if options.product == "deviation":
+        return _planned_deviation(source, choice, options.scale), choice.numbers
     alpha = () if source.alpha is None else (source.alpha,)  # alpha says which pixels are data, so it always stays
     kept = tuple(band.number for band in source.bands)
     written = kept if options.other_bands == "copy" else (*choice.numbers, *alpha)
@@ -132,6 +142,28 @@ def plan_target(source: Scene, choice: BandChoice, options: SceneOptions) -> tup
         tags=_planned_tags(source.tags, options.scale),
     )
     return target, written
+
+
+def _planned_deviation(source: Scene, choice: BandChoice, factor: int) -> Scene:
+    """Describe the map of the standard deviations of the restored bands."""
+    bands = [source.band(number) for number in choice.numbers]
+    return replace(
+        source,
+        grid=source.grid.enlarged(factor),
+        bands=tuple(
+            Band(
+                number=place,
+                description=f"standard deviation of {band.description or f'band {band.number}'}",
+                scale=band.scale,
+                unit=band.unit,
+            )
+            for place, band in enumerate(bands, start=1)
+        ),
+        dtype=np.dtype(np.float32),
+        nodata=float("nan"),
+        has_mask=False,
+        tags=_planned_tags(source.tags, factor),
+    )
 
 
 def _colours(source: Scene, choice: BandChoice, options: SceneOptions) -> dict[int, str]:

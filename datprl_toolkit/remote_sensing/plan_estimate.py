@@ -5,13 +5,15 @@ from __future__ import annotations
 import sys
 import time
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import rasterio
 
 from datprl_toolkit.remote_sensing.bands import choose_bands
-from datprl_toolkit.remote_sensing.context import CONTEXT_SIZE, context_images
+from datprl_toolkit.remote_sensing.context import SAMPLED_WHOLE, context_images
+from datprl_toolkit.remote_sensing.context_field import as_field, node_count
 from datprl_toolkit.remote_sensing.context_modes import restore_in_context
 from datprl_toolkit.remote_sensing.restore import CACHE_BYTES, make_plan
 from datprl_toolkit.remote_sensing.sampling import SAMPLE_COUNT, SceneSample, sample_scene
@@ -109,7 +111,7 @@ def estimate_scene(source: str | Path, restorer: Restorer, options: SceneOptions
             reader,
             choice.numbers,
             scene.grid.shape,
-            largest=2 * CONTEXT_SIZE // options.scale,
+            largest=SAMPLED_WHOLE // options.scale,
             thorough=False,
             told=count,
         )
@@ -144,12 +146,14 @@ def estimate_scene(source: str | Path, restorer: Restorer, options: SceneOptions
 
 def _seconds_for_a_tile(plan: Plan, sample: SceneSample, reader: SceneReader, restorer: Restorer) -> float:
     """Read and restore one tile where the scene has data, twice, and return the time of the second."""
-    context = restorer.context(context_images(sample, plan.profile, plan.target.grid.shape, plan.factor)[:1])
+    context = restorer.context(context_images(sample, plan.profile, plan.factor, 1))
+    if plan.context == "field":
+        context = as_field([context] * prod(node_count(plan.target.grid.shape)))
     held = fine(sample.windows[len(sample.windows) // 2], plan.factor)
     tile = _tile_at(plan, (held.top + held.bottom) // 2, (held.left + held.right) // 2)
 
     def network(image: npt.NDArray[np.float32], margins: tuple[int, int, int, int]) -> npt.NDArray[np.float32]:
-        return restore_in_context(plan, restorer, image, margins, context)
+        return restore_in_context(plan, restorer, image, margins, context, tile)
 
     seconds = 0.0
     for _ in range(2):

@@ -26,7 +26,8 @@ def provenance_tags(plan: Plan, model: str, weights_sha256: str) -> Tags:
     model, weights_sha256
         Name of the weights, and the checksum of their file.
     """
-    return {
+    product = {} if plan.product == "restored" else {f"{PREFIX}PRODUCT": "standard deviation over four flips"}
+    return product | {
         f"{PREFIX}MODEL": model,
         f"{PREFIX}WEIGHTS_SHA256": weights_sha256,
         f"{PREFIX}VERSION": __version__,

@@ -11,7 +11,8 @@ import rasterio
 from datprl_toolkit.errors import ErrorCode, OptionError
 from datprl_toolkit.files import check_absent, check_apart
 from datprl_toolkit.remote_sensing.bands import BandChoice, choose_bands
-from datprl_toolkit.remote_sensing.context import CONTEXT_SIZE, context_images
+from datprl_toolkit.remote_sensing.context import SAMPLED_WHOLE, context_images
+from datprl_toolkit.remote_sensing.context_field import as_field, field_images
 from datprl_toolkit.remote_sensing.context_modes import LOCAL_REACH
 from datprl_toolkit.remote_sensing.options import SceneOptions
 from datprl_toolkit.remote_sensing.plan import LARGEST_SHARD, Plan, plan_target
@@ -76,7 +77,7 @@ def restore_scene(
         finished are kept beside it, and the line says how to go on with them.
     """
     destination = Path(destination)
-    _check_destination(source, destination, options)
+    check_destination(source, destination, options)
     scene = Scene.open(source, nodata=options.nodata)
     choice = choose_bands(scene, options.bands)
     with (
@@ -85,14 +86,14 @@ def restore_scene(
         workplace(options, restorer) as place,
     ):
         reader = PatientReader(opened, scene, options.on_error, native_block(scene))
-        sample = _sample(scene, reader, choice, options, progress)
+        sample = sample_for_context(scene, reader, choice, options, progress)
         plan = make_plan(scene, choice, sample, options, restorer)
         run = Run(plan, options, restorer, opened, reader.block, destination, place, progress)
-        made = run.earlier() or run.make(lambda: _context(plan, sample, restorer, progress))
+        made = run.earlier() or run.make(lambda: scene_context(plan, sample, restorer, progress))
         if options.stac:
             replaces = options.overwrite or options.resume
             write_item(destination, plan, restorer.card, made.unreadable, overwrite=replaces)
-        comparison = compare(plan, sample, reader, destination)
+        comparison = None if options.product == "deviation" else compare(plan, sample, reader, destination)
     return Outcome(
         output=destination,
         summary=_summary(plan, choice) + made.remark,
@@ -102,7 +103,8 @@ def restore_scene(
     )
 
 
-def _check_destination(source: str | Path, destination: Path, options: SceneOptions) -> None:
+def check_destination(source: str | Path, destination: Path, options: SceneOptions) -> None:
+    """Refuse a place for the output that cannot be used, or is in use; see :func:`restore_scene`."""
     suffix = destination.suffix.lower()
     if suffix not in _TIFF_SUFFIXES | {".zarr"}:
         raise OptionError(
@@ -121,14 +123,15 @@ def _check_destination(source: str | Path, destination: Path, options: SceneOpti
     check_unfinished(destination, resume=options.resume, overwrite=options.overwrite)
 
 
-def _sample(
+def sample_for_context(
     scene: Scene, reader: SceneReader, choice: BandChoice, options: SceneOptions, progress: ProgressCallback
 ) -> SceneSample:
+    """Read the windows of a scene from which scaling, level and context are computed."""
     return sample_scene(
         reader,
         choice.numbers,
         scene.grid.shape,
-        largest=2 * CONTEXT_SIZE // options.scale,
+        largest=SAMPLED_WHOLE // options.scale,
         told=lambda done, total: progress(Progress("sampling", done, total, "windows")),
     )
 
@@ -156,15 +159,21 @@ def make_plan(scene: Scene, choice: BandChoice, sample: SceneSample, options: Sc
         portion=tile if one_by_one else LARGEST_SHARD,
         context=options.context,
         overlap=overlap,
+        product=options.product,
+        grid=restorer.grid,
     )
 
 
-def _context(plan: Plan, sample: SceneSample, restorer: Restorer, progress: ProgressCallback) -> Context | None:
+def scene_context(plan: Plan, sample: SceneSample, restorer: Restorer, progress: ProgressCallback) -> Context | None:
     """Compute the context that all tiles share; a scene without any data has none."""
     if sample.is_empty:
         return None
     progress(Progress("computing context", 0, 1, "samples"))
-    context = restorer.context(context_images(sample, plan.profile, plan.target.grid.shape, plan.factor))
+    if plan.context == "field":
+        nodes = field_images(sample, plan.profile, plan.factor, plan.target.grid.shape)
+        context = as_field([restorer.context(images) for images in nodes])
+    else:
+        context = restorer.context(context_images(sample, plan.profile, plan.factor))
     progress(Progress("computing context", 1, 1, "samples"))
     return context
 
@@ -187,7 +196,8 @@ def _summary(plan: Plan, choice: BandChoice) -> str:
     count = len(plan.source.bands)
     which = f"band{'s' if len(plan.restored) > 1 else ''} {bands} of {count} ({choice.reason})"
     enlarged = f" x{plan.factor}" if plan.factor > 1 else ""
-    return f"{grid.width} x {grid.height} pixels restored{enlarged}, {which}, {describe_scaling(plan.profile)}"
+    done = "restored" if plan.product == "restored" else "of deviation over four flips"
+    return f"{grid.width} x {grid.height} pixels {done}{enlarged}, {which}, {describe_scaling(plan.profile)}"
 
 
 def _warnings(plan: Plan, choice: BandChoice, sample: SceneSample) -> tuple[str, ...]:

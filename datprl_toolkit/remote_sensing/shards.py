@@ -9,7 +9,7 @@ import numpy as np
 import rasterio
 
 from datprl_toolkit.remote_sensing.journal import FinishedShard
-from datprl_toolkit.remote_sensing.tiles import copy_tile, restore_tile
+from datprl_toolkit.remote_sensing.tiles import copy_tile, deviation_tile, restore_tile
 from datprl_toolkit.remote_sensing.unreadable import PatientReader
 from datprl_toolkit.remote_sensing.windows import coarse, split
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from datprl_toolkit.restoring.tiling import Window
 
     Network = Callable[[npt.NDArray[np.float32], tuple[int, int, int, int]], npt.NDArray[np.float32]]
+    LocatedNetwork = Callable[[Window], Network]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ class ShardWork:
         self,
         shard: Window,
         reader: SceneReader,
-        network: Network,
+        network: LocatedNetwork,
         check: Callable[[], None] = lambda: None,
         tell: Callable[[], None] = lambda: None,
     ) -> FinishedShard:
@@ -65,7 +66,7 @@ class ShardWork:
         reader
             Reads the source.
         network
-            See :func:`restore_tile`.
+            Gives, for a window of the target, what :func:`restore_tile` takes.
         check
             Called between the steps; an exception that it raises ends the work.
         tell
@@ -83,7 +84,7 @@ class ShardWork:
         self,
         shard: Window,
         reader: PatientReader,
-        network: Network,
+        network: LocatedNetwork,
         check: Callable[[], None],
         tell: Callable[[], None],
     ) -> npt.NDArray[np.generic]:
@@ -94,12 +95,13 @@ class ShardWork:
         held = plan.needed(shard)
         pixels = reader.read(plan.restored, held)
         places = [plan.written.index(number) for number in plan.restored]
+        make = deviation_tile if plan.product == "deviation" else restore_tile
         for portion in plan.portions(shard):
             check()
             for part in self._parts(portion, reader):
-                restores = network if self._is_sound(part, reader) else _pass_through
+                restores = network(part) if self._is_sound(part, reader) else _pass_through
                 inside = part.relative_to(shard).slices
-                values[places, inside[0], inside[1]] = restore_tile(plan, pixels, held, part, restores)
+                values[places, inside[0], inside[1]] = make(plan, pixels, held, part, restores)
             tell()
         return values
 

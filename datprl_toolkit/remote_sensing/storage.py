@@ -64,6 +64,8 @@ def _floats(values: npt.NDArray[np.float64], dtype: np.dtype[Any]) -> Stored:
 def _integers(values: npt.NDArray[np.float64], dtype: np.dtype[Any]) -> Stored:
     """Convert whole numbers; 64-bit limits are no float64, so that they are set after the conversion."""
     low, high = limits(dtype)
+    if dtype.itemsize < 8:
+        return np.clip(values, low, high, out=values).astype(dtype)
     inside = (values > float(low)) & (values < float(high))
     stored = np.where(inside, values, 0.0).astype(dtype)
     stored[values <= float(low)] = low

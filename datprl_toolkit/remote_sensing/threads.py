@@ -6,6 +6,7 @@ import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from dask.base import compute
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from datprl_toolkit.remote_sensing.journal import FinishedShard
     from datprl_toolkit.remote_sensing.plan import Plan
     from datprl_toolkit.remote_sensing.reading import SceneReader
-    from datprl_toolkit.remote_sensing.shards import Network, ShardWork
+    from datprl_toolkit.remote_sensing.shards import LocatedNetwork, ShardWork
     from datprl_toolkit.restoring import Context, Restorer
     from datprl_toolkit.restoring.tiling import Window
 
@@ -89,7 +90,7 @@ class Threads:
 class _ThreadedJob:
     work: ShardWork
     reader: SceneReader
-    network: Network
+    network: LocatedNetwork
     progress: ProgressCallback
     record: Callable[[FinishedShard], None]
     shards: Sequence[Window]
@@ -143,18 +144,20 @@ class _ThreadedJob:
             raise _StoppedError
 
 
-def tiled_network(plan: Plan, restorer: Restorer, context: Context | None) -> Network:
-    """Return what restores a window, one caller at a time: it already uses the whole processor or device."""
+def tiled_network(plan: Plan, restorer: Restorer, context: Context | None) -> LocatedNetwork:
+    """Return what restores windows, one caller at a time: it already uses the whole processor or device."""
     lock = threading.Lock()
     context = None if context is None else context.to(restorer.device)
 
-    def call(image: npt.NDArray[np.float32], margins: tuple[int, int, int, int]) -> npt.NDArray[np.float32]:
+    def call(
+        core: Window, image: npt.NDArray[np.float32], margins: tuple[int, int, int, int]
+    ) -> npt.NDArray[np.float32]:
         if context is None:
             raise RuntimeError("a scene without a context has no data to restore")
         with lock:
-            return restore_in_context(plan, restorer, image, margins, context)
+            return restore_in_context(plan, restorer, image, margins, context, core)
 
-    return call
+    return lambda core: partial(call, core)
 
 
 def shard_bytes(plan: Plan) -> int:

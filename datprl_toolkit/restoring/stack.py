@@ -5,7 +5,7 @@ Every way in that restores a volume goes through here, whatever it was read from
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from datprl_toolkit.restoring.restorer import Restorer
 
 CONTEXT_SLICES = 8
+CONTEXT_PIXELS = 5 * 512 * 512  # slices of the sample are looked at together, and their features fill the memory
 BATCH_PIXELS = 8 * 512 * 512
 LARGEST_BATCH = 32
 
@@ -36,6 +37,12 @@ def spread(total: int, count: int) -> tuple[int, ...]:
 def batch_length(rows: int, columns: int) -> int:
     """Return how many slices of a size are held at once."""
     return max(1, min(LARGEST_BATCH, BATCH_PIXELS // (rows * columns)))
+
+
+def context_sample(total: int, rows: int, columns: int) -> tuple[int, ...]:
+    """Return the slices from which the context of a volume is taken: up to 8, of large ones fewer, at least 2."""
+    affordable = max(2, CONTEXT_PIXELS // (rows * columns))
+    return spread(total, min(CONTEXT_SLICES, affordable))
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +60,10 @@ class StackRestorer:
     inverted
         Whether small values are shown bright, so that the network is given the inverted image.
     context
-        Shared by all slices, so that they do not flicker; None leaves every slice as it is.
+        Shared by all slices, so that they do not flicker; None leaves every slice as it is, unless there are
+        `windows`.
+    windows
+        One restorer, with a context of its own, for each window of a profile that consists of several.
     """
 
     restorer: Restorer
@@ -61,6 +71,7 @@ class StackRestorer:
     strength: float
     inverted: bool
     context: Context | None
+    windows: tuple[StackRestorer, ...] = ()
 
     @classmethod
     def of_volume(
@@ -91,7 +102,13 @@ class StackRestorer:
         check_strength(strength)
         if strength == 0:
             return cls(restorer, profile, strength, inverted, None)
-        chosen = spread(total, CONTEXT_SLICES)
+        if profile.windows:
+            windows = tuple(
+                cls.of_volume(read, total, restorer, window, strength=strength, inverted=inverted, progress=progress)
+                for window in profile.windows
+            )
+            return cls(restorer, profile, strength, inverted, None, windows)
+        chosen = context_sample(total, *read(total // 2).shape)
         progress(Progress("sampling context", 0, len(chosen), "slices"))
         images = np.stack([_turned(profile.to_unit(read(index)), inverted=inverted) for index in chosen])
         context = restorer.context(images[:, None])
@@ -100,16 +117,40 @@ class StackRestorer:
 
     def restore(self, original: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
         """Return restored physical values of slices, (N, rows, columns)."""
+        values: npt.NDArray[np.float64] = original.astype(np.float64)
+        if self.windows:
+            return _add_changes(values, [window.restore(values) for window in self._touched(values)])
         if self.context is None:
-            return original.astype(np.float64)
-        before = self.profile.to_unit(original)
-        return self.profile.apply(original, before, self.answer(before), strength=self.strength)
+            return values
+        before = self.profile.to_unit(values)
+        return self.profile.apply(values, before, self.answer(before), strength=self.strength)
+
+    def restore_alone(self, original: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+        """Return slices restored with a context of their own each, to compare: this is what flickers."""
+        values: npt.NDArray[np.float64] = original.astype(np.float64)
+        if self.windows:
+            return _add_changes(values, [window.restore_alone(values) for window in self._touched(values)])
+        before = self.profile.to_unit(values)
+        answer = replace(self, context=None).answer(before)
+        return self.profile.apply(values, before, answer, strength=self.strength)
+
+    def _touched(self, values: npt.NDArray[np.float64]) -> list[StackRestorer]:
+        """Return the windows in which at least one value lies."""
+        return [window for window in self.windows if window.profile.weight(values).any()]
 
     def answer(self, before: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Return what the network makes of slices, (N, rows, columns) in [0, 1], for any strength."""
         given = _turned(before, inverted=self.inverted)
         output = self.restorer.restore_batch(given[:, None], self.context)[:, 0]
         return _turned(output, inverted=self.inverted)
+
+
+def _add_changes(values: npt.NDArray[np.float64], restored: list[npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:
+    """Add up what several windows changed; what none of them changed stays as it is, bit by bit."""
+    change = np.zeros_like(values)
+    for each in restored:
+        change += np.nan_to_num(each - values)
+    return np.where(change == 0.0, values, values + change)
 
 
 def _turned(unit_values: npt.NDArray[np.float32], *, inverted: bool) -> npt.NDArray[np.float32]:

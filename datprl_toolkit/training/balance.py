@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from datprl_toolkit.network import Anchors, DatprlNetwork
+    from datprl_toolkit.training.baselines import Baseline
     from datprl_toolkit.training.losses import LossWeights
 
 MEMORY = 0.8
@@ -63,7 +64,7 @@ class GradientBalance:
 
 
 def reconstruction_gradient(
-    network: DatprlNetwork, degraded: Tensor, clean: Tensor, anchors: Anchors | None, weights: LossWeights
+    network: DatprlNetwork | Baseline, degraded: Tensor, clean: Tensor, anchors: Anchors | None, weights: LossWeights
 ) -> float:
     """Return the norm of the gradient of the reconstruction terms over the parameters of the backbone.
 

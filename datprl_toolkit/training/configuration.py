@@ -8,10 +8,12 @@ from typing import Any, Literal, get_args
 
 from datprl_toolkit.errors import ErrorCode, OptionError
 from datprl_toolkit.network import NetworkConfig, preset
+from datprl_toolkit.training.baselines import BASELINES
 from datprl_toolkit.training.losses import LossWeights
-from datprl_toolkit.training.tasks import TASK_SETS, TASKS
+from datprl_toolkit.training.tasks import KINDS, TASK_SETS, TASKS
 
 Precision = Literal["float32", "bfloat16", "float16"]
+DomainPrompts = Literal["pool", "encodings", "texts"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,12 @@ class TrainingConfig:
     prompt_gain
         Factor of the initial weights through which the prompt enters the blocks. Above 1, a network that is new
         treats images with different prompts differently from the first step.
+    domain_prompts
+        ``"pool"``: images choose among the domain pool. ``"encodings"``: the pool has one prompt for each domain of
+        :data:`~datprl_toolkit.training.tasks.KINDS`, and every image is given that of its own. ``"texts"``: these
+        prompts are the text features of the domains' sentences, and are not trained.
+    baseline
+        Name of a network of others that is trained in the place of ours; then `network` has no part.
     validate_every, checkpoint_every
         Steps between validations and checkpoints.
     validation_images
@@ -90,6 +98,8 @@ class TrainingConfig:
     identity: float = 0.05
     anchored: float = 0.0
     prompt_gain: float = 1.0
+    domain_prompts: DomainPrompts = "pool"
+    baseline: str | None = None
     validate_every: int = 10_000
     checkpoint_every: int = 10_000
     validation_images: int = 0
@@ -114,10 +124,28 @@ class TrainingConfig:
             )
         if self.precision not in get_args(Precision):
             raise OptionError(ErrorCode.OPTION, f"the precision is one of {', '.join(get_args(Precision))}")
+        self._check_variant()
         if any(share <= 0.0 for share in (*self.task_shares.values(), *self.task_candidates.values())):
             raise OptionError(ErrorCode.OPTION, "task_shares and task_candidates must be above 0")
         if not (0.0 <= self.ema_decay < 1.0 and 0.0 <= self.identity <= 1.0):
             raise OptionError(ErrorCode.OPTION, "ema_decay and identity are shares from 0 to 1")
+
+    def _check_variant(self) -> None:
+        """Raise unless the variant of the network is one that can be trained."""
+        if self.baseline is not None and self.baseline not in BASELINES:
+            known = ", ".join(BASELINES)
+            raise OptionError(
+                ErrorCode.OPTION, f"there is no baseline '{self.baseline}'", remedy=f"The baselines are {known}"
+            )
+        if self.domain_prompts not in get_args(DomainPrompts):
+            raise OptionError(ErrorCode.OPTION, f"domain_prompts is one of {', '.join(get_args(DomainPrompts))}")
+        pool = self.network.domain_pool
+        if self.domain_prompts != "pool" and (pool is None or (pool.size, pool.top_k) != (len(KINDS), 1)):
+            raise OptionError(
+                ErrorCode.OPTION,
+                f"to be told the domain takes a domain pool of {len(KINDS)} prompts of which one is chosen",
+                where="domain_prompts",
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values that JSON and YAML can hold."""
@@ -166,7 +194,7 @@ def override(config: TrainingConfig, values: Mapping[str, Any]) -> TrainingConfi
         if isinstance(changes.get("network"), str):
             changes["network"] = preset(changes["network"])
         elif isinstance(changes.get("network"), Mapping):
-            changes["network"] = NetworkConfig.from_dict({**config.network.to_dict(), **changes["network"]})
+            changes["network"] = NetworkConfig.from_dict(_merged(config.network.to_dict(), changes["network"]))
         if isinstance(changes.get("losses"), Mapping):
             changes["losses"] = replace(config.losses, **changes["losses"])
         for name in ("tasks", "betas"):
@@ -177,6 +205,16 @@ def override(config: TrainingConfig, values: Mapping[str, Any]) -> TrainingConfi
         if isinstance(error, OptionError):
             raise
         raise OptionError(ErrorCode.OPTION, f"a training setting does not fit: {error}") from error
+
+
+def _merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return nested values with some replaced, one by one at every depth."""
+    merged = {**values, **changes}
+    for name, change in changes.items():
+        before = values.get(name)
+        if isinstance(change, Mapping) and isinstance(before, Mapping):
+            merged[name] = _merged(before, change)
+    return merged
 
 
 def _small() -> TrainingConfig:

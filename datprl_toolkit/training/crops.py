@@ -33,6 +33,10 @@ class Pair:
 class PairMaker(Protocol):
     """Makes pairs of one kind."""
 
+    @property
+    def source(self) -> Source:
+        """The images that are degraded, or are there in pairs."""
+
     def __len__(self) -> int:
         """Return the number of images, each of which one epoch uses once."""
 

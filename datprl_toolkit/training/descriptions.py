@@ -20,7 +20,7 @@ import numpy as np
 from datprl_toolkit.errors import ErrorCode, InputError
 from datprl_toolkit.files import staged_file
 from datprl_toolkit.training.preparation import CT_HIGH, CT_LOW, SUV_HIGH, from_integers
-from datprl_toolkit.training.tasks import TASKS
+from datprl_toolkit.training.tasks import KIND_KEYS, KINDS, TASKS
 from datprl_toolkit.weights import TASK_DOMAINS
 
 if TYPE_CHECKING:
@@ -106,6 +106,11 @@ def clean_images(data: PreparedData) -> Iterator[tuple[str, str, npt.NDArray[np.
             continue
         for index, image in enumerate(source["clean"]):
             yield f"{name}/{index:04d}", known.get(name) or content_of_source(name), _shown(image, name)
+
+
+def domain_sentences() -> dict[str, str]:
+    """Return the sentence of each domain under the key of its feature, for the explicit prompts of table 5."""
+    return dict(zip(KIND_KEYS, KINDS.values(), strict=True))
 
 
 def content_of_source(name: str) -> str:

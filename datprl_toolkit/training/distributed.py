@@ -180,13 +180,17 @@ class DistributedTrainer(Trainer):
         self.batches.state = mine["batches"]
         torch.set_rng_state(mine["random"])
 
+    def any_process(self, flag: bool) -> bool:
+        """Return whether any process of the run says yes."""
+        return self.processes.any(flag, self.device)
+
     def _states_path(self) -> Path:
         return self.folder / STATES.format(step=self.step)
 
     def _advance(self) -> None:
         super()._advance()
         over = self.stop_requested or time.monotonic() >= self._deadline
-        self.stop_requested = self.processes.any(over, self.device)
+        self.stop_requested = self.any_process(over)
 
     def _forward_backward(self, batch: Batch) -> tuple[dict[str, float], Tensor]:
         terms, error = super()._forward_backward(batch)

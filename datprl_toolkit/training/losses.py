@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from datprl_toolkit.network import Anchors, DatprlNetwork, PromptChoice
     from datprl_toolkit.network.model import Trace
     from datprl_toolkit.network.prompts import PromptPool
+    from datprl_toolkit.training.baselines import Baseline
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +158,7 @@ def pool_losses(choice: PromptChoice, pool: PromptPool, weights: LossWeights) ->
 
 
 def training_loss(
-    network: DatprlNetwork,
+    network: DatprlNetwork | Baseline,
     output: Tensor,
     target: Tensor,
     trace: Trace,

@@ -7,25 +7,28 @@ import json
 import math
 import signal
 import time
-from collections import defaultdict
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, replace
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
+from datprl_toolkit import __version__
 from datprl_toolkit.errors import ErrorCode, InputError, ResourceError
-from datprl_toolkit.network import Anchors, DatprlNetwork, GatedFusion
+from datprl_toolkit.network import DatprlNetwork
+from datprl_toolkit.restoring.device import is_out_of_memory
 from datprl_toolkit.training.balance import GradientBalance, reconstruction_gradient
+from datprl_toolkit.training.baselines import GRID, Baseline, make_baseline
 from datprl_toolkit.training.batches import BalancedBatches, task_makers
 from datprl_toolkit.training.checkpoints import load_checkpoint, save_checkpoint
 from datprl_toolkit.training.configuration import TrainingConfig
+from datprl_toolkit.training.given import GivenPrompts, fix_domain_texts, sharpen_pools, strengthen_prompts
 from datprl_toolkit.training.losses import training_loss
-from datprl_toolkit.training.tasks import DOMAINS, TASKS
 from datprl_toolkit.training.validation import format_table, validate
-from datprl_toolkit.weights import TASK_DOMAINS
+from datprl_toolkit.training.window import Window
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -40,20 +43,7 @@ if TYPE_CHECKING:
 
 CHECKPOINT = "checkpoint.pt"
 LOG = "metrics.jsonl"
-ANCHORED_TEMPERATURE = 0.2
 MOST_BAD_STEPS = 20
-
-
-@dataclass
-class Window:
-    """Sums over the steps that one line of the log summarises."""
-
-    steps: int = 0
-    data_seconds: float = 0.0
-    terms: dict[str, float] = field(default_factory=lambda: defaultdict(float))
-    errors: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
-    gradient: float = 0.0
-    started: float = field(default_factory=time.perf_counter)
 
 
 class Trainer:
@@ -90,10 +80,7 @@ class Trainer:
         self.text = dict(text or {})
         self.report = report or partial(print, flush=True)
         torch.manual_seed(config.seed)
-        self.network = DatprlNetwork(config.network).to(self.device)
-        if config.losses.anchor:
-            self._sharpen_pools()
-        strengthen_prompts(self.network, config.prompt_gain)
+        self.network = make_network(config, self.text).to(self.device)
         self.average = copy.deepcopy(self.network).requires_grad_(requires_grad=False).eval()
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=config.learning_rate, betas=config.betas)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=config.precision == "float16")
@@ -107,12 +94,14 @@ class Trainer:
             candidates=config.task_candidates,
         )
         self.balance = GradientBalance(config.tasks)
+        self.given = GivenPrompts(config, self.device)
         self.step = 0
         self.bad_steps = 0
         self.stop_requested = False
-        # Each is told every line of the log.
+        # Each is told every line of the log; each of the others every step and its loss.
         self.listeners: list[Callable[[Mapping[str, Any]], None]] = []
-        self._window = Window()
+        self.watchers: list[Callable[[int, float], None]] = []
+        self.window = Window()
 
     def run(self, *, minutes: float = math.inf) -> bool:
         """Train to the last step, or until the time is up or a signal arrives; a checkpoint is written then.
@@ -122,10 +111,10 @@ class Trainer:
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "config.json").write_text(json.dumps(self.config.to_dict(), indent=1), encoding="utf-8")
         deadline = time.monotonic() + 60.0 * minutes
-        self._window = Window()
+        self.window = Window()
         with self._signals():
             while self.step < self.config.steps and not self.stop_requested and time.monotonic() < deadline:
-                self._advance()
+                self._guarded_advance()
         self.save()
         return self.step >= self.config.steps
 
@@ -140,7 +129,7 @@ class Trainer:
         """Make one step and return the loss terms."""
         began = time.perf_counter()
         batch = self.batches.next(self.config.crop)
-        self._window.data_seconds += time.perf_counter() - began
+        self.window.data_seconds += time.perf_counter() - began
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate()
         self.optimizer.zero_grad(set_to_none=True)
@@ -149,7 +138,7 @@ class Trainer:
         norm = float(torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.gradient_clip))
         self._update(norm, terms)
         self.step += 1
-        self._record(batch, output, terms, norm)
+        self.window.add(batch.tasks, output, terms, norm)
         return terms
 
     def validate(self, *, limit: int | None = None, clean_images: int = 0) -> dict[str, TaskScore]:
@@ -159,16 +148,32 @@ class Trainer:
             self.average,
             self.data.validation,
             self.config.tasks,
-            grid=self.config.network.grid,
+            grid=GRID if self.config.baseline else self.config.network.grid,
             device=self.device,
             limit=most,
             clean_images=clean_images,
+            given=lambda task: self.given.known_domain((task,)),
         )
+
+    @property
+    def aligns(self) -> bool:
+        """Whether text features are aligned with what the domain pool gives (equation 2)."""
+        return self.config.domain_prompts == "pool" and self.network.domain_pool is not None
+
+    def any_process(self, flag: bool) -> bool:
+        """Return whether any process of the run says yes; this is the only one."""
+        return flag
+
+    def autocast(self) -> torch.autocast:
+        """Return the context in which the forward pass runs in the configured precision."""
+        number = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}[self.config.precision]
+        return torch.autocast(self.device.type, dtype=number, enabled=number is not torch.float32)
 
     def save(self) -> None:
         """Write the checkpoint."""
         state: dict[str, Any] = {
             "config": self.config.to_dict(),
+            "version": __version__,
             "data": self.data.fingerprint,
             "step": self.step,
             "network": self.network.state_dict(),
@@ -215,9 +220,26 @@ class Trainer:
         if "random_device" in state and self.device.type == "cuda":
             torch.cuda.set_rng_state(state["random_device"], self.device)
 
+    def _guarded_advance(self) -> None:
+        """Advance, and say what can be done where the memory does not suffice."""
+        try:
+            self._advance()
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            c = self.config
+            raise ResourceError(
+                ErrorCode.MEMORY,
+                f"memory ran out at step {self.step}, with {c.batch_size} crops of {c.crop}x{c.crop} in {c.precision}",
+                where=self.device,
+                remedy="Train in another folder with a lower batch_size or crop; --dry-run tells what a step needs",
+            ) from error
+
     def _advance(self) -> None:
         """Make one step, and what is due after it."""
-        self.train_step()
+        terms = self.train_step()
+        for watch in self.watchers:
+            watch(self.step, terms["total"])
         c = self.config
         if self.step % c.log_every == 0:
             self._log_window()
@@ -226,18 +248,21 @@ class Trainer:
             scores = self.validate(limit=0 if last else None, clean_images=2)
             self._log({"step": self.step, "validation": {task: asdict(score) for task, score in scores.items()}})
             self.report(f"step {self.step}\n{format_table(scores)}")
-            self._window = Window()
+            self.window = Window()
         if self.step % c.checkpoint_every == 0:
             self.save()
 
     def _forward_backward(self, batch: Batch) -> tuple[dict[str, float], Tensor]:
         degraded, clean = batch.degraded.to(self.device), batch.clean.to(self.device)
-        anchors = self._anchors(batch.tasks)
+        anchors = self.given.anchors(batch.tasks)
         if self.config.balance_every and self.step % self.config.balance_every == 0:
             self._measure_balance(batch, degraded, clean)
-        number = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}[self.config.precision]
-        with torch.autocast(self.device.type, dtype=number, enabled=number is not torch.float32):
-            output, trace = self.network.trace(degraded, self._given(anchors))
+        given = self.given.known_domain(batch.tasks, self.given.warm_start(anchors, self.step))
+        with self.autocast():
+            output, trace = self.network.trace(degraded, given)
+        if self.config.domain_prompts != "pool":
+            # Nothing was chosen that could be regularised.
+            trace = replace(trace, domain=None)
         balance = self.balance.factors()
         factors = [self.config.task_weights.get(task, 1.0) * balance[task] for task in batch.tasks]
         total, terms = training_loss(
@@ -259,37 +284,10 @@ class Trainer:
         """Measure the gradient that each task of the batch would cause if it were alone, at its own prompts."""
         for task in dict.fromkeys(batch.tasks):
             index = torch.tensor([name == task for name in batch.tasks], device=self.device)
-            own = self._anchors(tuple(name for name in batch.tasks if name == task))
+            same = tuple(name for name in batch.tasks if name == task)
+            own = self.given.known_domain(same, self.given.anchors(same))
             norm = reconstruction_gradient(self.network, degraded[index], clean[index], own, self.config.losses)
             self.balance.update(task, norm)
-
-    @torch.no_grad()
-    def _sharpen_pools(self) -> None:
-        """Let the chosen prompt outweigh the others, so that a given and a well-chosen prompt differ little."""
-        for pool in (self.network.task_pool, self.network.domain_pool):
-            if pool is not None:
-                pool.temperature.fill_(ANCHORED_TEMPERATURE)
-
-    def _anchors(self, tasks: tuple[str, ...]) -> Anchors | None:
-        """Return the prompt that stands for each image's task, and for its domain; None without anchors."""
-        if not self.config.losses.anchor:
-            return None
-        task = torch.tensor([TASKS.index(name) for name in tasks], device=self.device)
-        domain = torch.tensor([DOMAINS.index(TASK_DOMAINS[name]) for name in tasks], device=self.device)
-        return Anchors(task, domain)
-
-    def _given(self, anchors: Anchors | None) -> Anchors | None:
-        """Return the anchors of the images that are given their prompts in this step: all at first, then fewer."""
-        if anchors is None or self.config.anchored == 0.0:
-            return None
-        share = 1.0 - self.step / (self.config.anchored * self.config.steps)
-        drawn = np.random.default_rng([self.config.seed, 11, self.step]).random(self.config.batch_size) < share
-        given = torch.from_numpy(drawn).to(self.device)
-
-        def only(index: Tensor | None) -> Tensor | None:
-            return None if index is None else torch.where(given, index, -1)
-
-        return Anchors(only(anchors.task), only(anchors.domain))
 
     def _update(self, norm: float, terms: Mapping[str, float]) -> None:
         """Apply the gradient unless it is not finite; give up after many such steps in a row."""
@@ -316,44 +314,24 @@ class Trainer:
 
     def _text_features(self, keys: tuple[str, ...]) -> Tensor | None:
         """Return the text features of a batch; None if there are none."""
-        if not self.text:
+        if not self.text or not self.aligns:
             return None
         missing = [key for key in keys if key not in self.text]
         if missing:
             raise InputError(ErrorCode.MISSING, "an image has no text feature", where=missing[0])
         return torch.from_numpy(np.stack([self.text[key] for key in keys])).to(self.device)
 
-    def _record(self, batch: Batch, error: Tensor, terms: Mapping[str, float], norm: float) -> None:
-        window = self._window
-        window.steps += 1
-        window.gradient += norm
-        for name, value in terms.items():
-            window.terms[name] += value
-        for task, value in zip(batch.tasks, error.tolist(), strict=True):
-            window.errors[task].append(value)
-
     def _log_window(self) -> None:
-        window = self._window
-        seconds = time.perf_counter() - window.started
-        speed, data_share = window.steps / seconds, window.data_seconds / seconds
-        losses = {name: value / window.steps for name, value in window.terms.items()}
-        self._log(
-            {
-                "step": self.step,
-                "learning_rate": self.learning_rate(),
-                "steps_per_second": speed,
-                "data_share": data_share,
-                "gradient_norm": window.gradient / window.steps,
-                "balance": self.balance.factors(),
-                "loss": losses,
-                "error": {task: float(np.mean(values)) for task, values in sorted(window.errors.items())},
-            }
-        )
+        means = self.window.means()
+        balance = self.balance.factors()
+        self._log({"step": self.step, "learning_rate": self.learning_rate(), "balance": balance, **means})
+        losses, speed = means["loss"], means["steps_per_second"]
         self.report(
             f"step {self.step}/{self.config.steps}  loss {losses['total']:.4f}  pixel {losses['pixel']:.4f}  "
-            f"{speed:.2f} steps/s  data {data_share:.0%}  {(self.config.steps - self.step) / speed / 3600:.1f} h left"
+            f"{speed:.2f} steps/s  data {means['data_share']:.0%}  "
+            f"{timedelta(seconds=round((self.config.steps - self.step) / speed))} left"
         )
-        self._window = Window()
+        self.window = Window()
 
     def _log(self, line: Mapping[str, Any]) -> None:
         with (self.folder / LOG).open("a", encoding="utf-8") as file:
@@ -376,12 +354,25 @@ class Trainer:
                 signal.signal(number, handler)
 
 
-@torch.no_grad()
-def strengthen_prompts(network: DatprlNetwork, gain: float) -> None:
-    """Multiply the weights of the last layer through which each block's prompt passes by `gain`."""
-    for module in network.modules():
-        if isinstance(module, GatedFusion):
-            module.last_layer.weight.mul_(gain)
+def make_network(config: TrainingConfig, text: Mapping[str, npt.NDArray[np.float32]]) -> DatprlNetwork | Baseline:
+    """Return the network of a run as it is before the first step.
+
+    Parameters
+    ----------
+    config
+        Settings of the run.
+    text
+        Text features; those of the domains' sentences are the domain prompts where the settings say so.
+    """
+    if config.baseline is not None:
+        return make_baseline(config.baseline)
+    network = DatprlNetwork(config.network)
+    if config.losses.anchor:
+        sharpen_pools(network.task_pool, network.domain_pool)
+    strengthen_prompts(network, config.prompt_gain)
+    if config.domain_prompts == "texts" and network.domain_pool is not None:
+        fix_domain_texts(network.domain_pool, text)
+    return network
 
 
 def _plain(values: Mapping[str, Any]) -> Any:

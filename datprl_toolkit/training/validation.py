@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,11 +14,12 @@ from torch.nn import functional
 from datprl_toolkit.metrics import psnr, ssim
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import numpy.typing as npt
-    from torch import nn
 
+    from datprl_toolkit.network import Anchors, DatprlNetwork
+    from datprl_toolkit.training.baselines import Baseline
     from datprl_toolkit.training.prepared import ValidationSet
 
 
@@ -53,20 +55,28 @@ class TaskScore:
 
 @torch.inference_mode()
 def restore(
-    network: nn.Module, image: npt.NDArray[np.float32], grid: int, device: torch.device
+    network: DatprlNetwork | Baseline,
+    image: npt.NDArray[np.float32],
+    grid: int,
+    device: torch.device,
+    given: Anchors | None = None,
 ) -> npt.NDArray[np.float32]:
-    """Restore one image (H, W) or (H, W, 3) in [0, 1]; grey ones are lifted to three channels and averaged back."""
+    """Restore one image (H, W) or (H, W, 3) in [0, 1]; grey ones are lifted to three channels and averaged back.
+
+    `given` are prompts that it is given, whatever it would choose.
+    """
     colour = np.repeat(image[..., None], 3, axis=2) if image.ndim == 2 else image
     tensor = torch.from_numpy(np.ascontiguousarray(colour.transpose(2, 0, 1)))[None].to(device)
     height, width = image.shape[:2]
     padded = functional.pad(tensor, (0, -width % grid, 0, -height % grid), mode="reflect")
-    output = network(padded)[0, :, :height, :width].clamp(0, 1).float().cpu().numpy()
+    output = network(padded) if given is None else network.trace(padded, given)[0]
+    output = output[0, :, :height, :width].clamp(0, 1).float().cpu().numpy()
     restored: npt.NDArray[np.float32] = output.mean(axis=0) if image.ndim == 2 else output.transpose(1, 2, 0)
     return restored
 
 
 def validate(
-    network: nn.Module,
+    network: DatprlNetwork | Baseline,
     sets: Mapping[str, ValidationSet],
     tasks: Sequence[str],
     *,
@@ -74,17 +84,20 @@ def validate(
     device: torch.device,
     limit: int = 0,
     clean_images: int = 0,
+    given: Callable[[str], Anchors | None] = lambda _: None,
 ) -> dict[str, TaskScore]:
     """Score a network on the validation sets of `tasks`.
 
     Parameters
     ----------
     network
-        Takes and returns (1, 3, H, W) in [0, 1].
+        Ours, or a baseline.
     limit
         Number of images per task, evenly spaced; 0 for all.
     clean_images
         Number of targets per task that are restored too, to see whether clean images stay as they are.
+    given
+        Returns the prompts that the images of a task are given; None where they choose.
     """
     scores = {}
     was_training = network.training
@@ -92,7 +105,8 @@ def validate(
     try:
         for task in tasks:
             if task in sets and len(sets[task]):
-                scores[task] = _score(network, sets[task], grid, device, limit, clean_images)
+                run = partial(restore, network, grid=grid, device=device, given=given(task))
+                scores[task] = _score(run, sets[task], limit, clean_images)
     finally:
         network.train(was_training)
     return scores
@@ -113,20 +127,20 @@ def format_table(scores: Mapping[str, TaskScore]) -> str:
 
 
 def _score(
-    network: nn.Module, pairs: ValidationSet, grid: int, device: torch.device, limit: int, clean_images: int
+    run: Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]],
+    pairs: ValidationSet,
+    limit: int,
+    clean_images: int,
 ) -> TaskScore:
     count = len(pairs) if limit <= 0 else min(limit, len(pairs))
     chosen = np.linspace(0, len(pairs) - 1, count).round().astype(int)
     figures = []
     for index in chosen:
         given, target = pairs.inputs[index], pairs.targets[index]
-        output = restore(network, given, grid, device)
+        output = run(given)
         figures.append((_psnr(given, target), _psnr(output, target), ssim(given, target), ssim(output, target)))
     table = np.array(figures)
-    clean = [
-        _psnr(restore(network, pairs.targets[index], grid, device), pairs.targets[index])
-        for index in chosen[:clean_images]
-    ]
+    clean = [_psnr(run(pairs.targets[index]), pairs.targets[index]) for index in chosen[:clean_images]]
     psnr_input, psnr_output, ssim_input, ssim_output = (float(mean) for mean in table.mean(axis=0))
     worst = float((table[:, 1] - table[:, 0]).min())
     kept = float(np.mean(clean)) if clean else math.nan

@@ -32,8 +32,9 @@ class SeriesArray:
     affine
         (4, 4), from index to mm, RAS+.
     metadata
-        "modality", "unit", "image_orientation_patient", "inverted" (0 or 1), "warnings"; "suv_factor" (to SUV by body
-        weight) where it can be computed; "padding" (smallest and largest value that means "no image here").
+        "modality", "series_instance_uid", "unit", "image_orientation_patient", "inverted" (0 or 1), "warnings";
+        "suv_factor" (to SUV by body weight) where it can be computed; "padding" (smallest and largest value that
+        means "no image here").
     """
 
     values: npt.NDArray[np.float32]
@@ -41,7 +42,9 @@ class SeriesArray:
     metadata: dict[str, Any]
 
 
-def read_series(path: str | Path, series: str | None = None) -> SeriesArray:
+def read_series(
+    path: str | Path, series: str | None = None, *, sheared: bool = False, uneven: bool = False
+) -> SeriesArray:
     """Read one CT, MR or PET series: slices by position, each with its own slope.
 
     Parameters
@@ -50,21 +53,23 @@ def read_series(path: str | Path, series: str | None = None) -> SeriesArray:
         A folder or a file of DICOM, or a DICOMDIR.
     series
         Which of several series: its number in the list that the error gives, or its SeriesInstanceUID.
+    sheared, uneven
+        See :func:`volume_affine`.
 
     Raises
     ------
     DatprlError
-        As :func:`~datprl_toolkit.medical.opening.open_volume`; ``E_GEOMETRY`` if slices are missing, sheared or
-        unevenly spaced, so that no affine describes the series.
+        As :func:`~datprl_toolkit.medical.opening.open_volume` and :func:`volume_affine`.
     """
     opened = open_volume(Path(path), series=series)
     volume = opened.volume
-    affine = volume_affine(volume)
+    affine = volume_affine(volume, sheared=sheared, uneven=uneven)
     values = np.empty(volume.shape, dtype=np.float32)
     for index, image in enumerate(volume.slices):
         values[index] = image.read()
     metadata: dict[str, Any] = {
         "modality": volume.modality,
+        "series_instance_uid": volume.series_instance_uid,
         "unit": volume.unit,
         "image_orientation_patient": np.array(volume.slices[0].geometry.orientation),
         "inverted": int(volume.inverted),
@@ -75,8 +80,17 @@ def read_series(path: str | Path, series: str | None = None) -> SeriesArray:
     return SeriesArray(np.ascontiguousarray(values.transpose(2, 1, 0)), affine, metadata)
 
 
-def volume_affine(volume: Volume) -> npt.NDArray[np.float64]:
+def volume_affine(volume: Volume, *, sheared: bool = False, uneven: bool = False) -> npt.NDArray[np.float64]:
     """Return the affine (4, 4) from the index (column, row, slice) of a voxel to mm, RAS+.
+
+    Parameters
+    ----------
+    sheared
+        Whether slices may be shifted against each other, as by a tilted gantry; the affine then holds the shear,
+        and describes the series exactly.
+    uneven
+        Whether distances between slices may differ; the affine then holds their mean, and places of slices that it
+        gives are not those of the series.
 
     Raises
     ------
@@ -89,8 +103,9 @@ def volume_affine(volume: Volume) -> npt.NDArray[np.float64]:
     places = np.array([geometry.position for geometry in geometries])
     expected = affine[:3, 3] + np.arange(len(places))[:, None] * step
     tolerance = UNEVEN * float(np.linalg.norm(step))
-    sheared = float(np.linalg.norm(step - (step @ normal) * normal)) > tolerance
-    if sheared or np.abs(places - expected).max() > tolerance:
+    is_sheared = float(np.linalg.norm(step - (step @ normal) * normal)) > tolerance
+    is_uneven = np.abs(places - expected).max() > tolerance
+    if (is_sheared and not sheared) or (is_uneven and not uneven):
         raise InputError(
             ErrorCode.GEOMETRY,
             "slices are missing, unevenly spaced or sheared, and an array with an affine would move them",

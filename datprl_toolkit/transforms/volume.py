@@ -12,10 +12,11 @@ from datprl_toolkit.transforms.arrangement import UNKNOWN_AFFINE, arrange
 from datprl_toolkit.transforms.windows import check_volume_task, choose_volume_profile
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     import numpy.typing as npt
 
+    from datprl_toolkit.intensity import IntensityProfile
     from datprl_toolkit.restoring import Restorer
     from datprl_toolkit.transforms.windows import ProfileChoice
 
@@ -29,6 +30,7 @@ def restore_volume(
     profile: ProfileChoice = "auto",
     strength: float = 1.0,
     slice_axis: int | None = None,
+    told: Callable[[IntensityProfile], object] = lambda profile: None,
 ) -> npt.NDArray[np.float32]:
     """Restore a volume slice by slice under one context, as its series would be restored as DICOM.
 
@@ -49,6 +51,8 @@ def restore_volume(
         Share of the change that is applied, 0 to 1.
     slice_axis
         See :func:`~datprl_toolkit.transforms.arrangement.arrange`.
+    told
+        Called with the profile of each channel.
 
     Returns
     -------
@@ -72,6 +76,7 @@ def restore_volume(
         stack = arrangement.to_stack(volume.astype(np.float32, copy=False))
         padding = padding_mask(stack, known)
         window = choose_volume_profile(profile, stack, known, padding)
+        told(window)
         restored = restore_stack(
             stack, restorer, window, strength=strength, inverted=bool(known.get("inverted", False)), padding=padding
         )

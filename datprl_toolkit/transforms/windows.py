@@ -11,6 +11,7 @@ from datprl_toolkit.errors import ErrorCode, OptionError, WeightsError
 from datprl_toolkit.intensity import IntensityProfile
 from datprl_toolkit.medical.profiles import (
     CT_SOFT_TISSUE,
+    CT_WIDE,
     TAPER_SHARE,
     mr_profile,
     pet_percentile_profile,
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 ProfileChoice = str | IntensityProfile | Sequence[float]
 """A name of :data:`PROFILES`, a profile, or the two ends of a window."""
 
-PROFILES = {"ct-soft-tissue": "CT", "pet-suv": "PT", "pet-percentile": "PT", "mr-percentile": "MR"}
+PROFILES = {"ct-soft-tissue": "CT", "ct-wide": "CT", "pet-suv": "PT", "pet-percentile": "PT", "mr-percentile": "MR"}
 """Names of profiles, and the modality that each is for; besides them "auto", which goes by the metadata."""
 
 AUTOMATIC = {"CT": "ct-soft-tissue", "PT": "pet-suv", "MR": "mr-percentile"}
@@ -86,6 +87,8 @@ def choose_volume_profile(
     name = _automatic(metadata, unit) if choice == "auto" else choice
     if name == "ct-soft-tissue":
         return CT_SOFT_TISSUE
+    if name == "ct-wide":
+        return CT_WIDE
     if name == "pet-suv":
         return pet_profile(float(metadata.get("suv_factor", 1.0)), unit or "SUV")
     make = mr_profile if name == "mr-percentile" else pet_percentile_profile

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_datprl.messages import Network, RestoreArray, RestoreVolume
-from napari_datprl.restoration import Restoration
-from napari_datprl.sources import ArraySource, SceneSource, VolumeSource, array_source, source_of
+from napari_datprl.messages import Network, RestoreArray, RestoreTiles, RestoreVolume
+from napari_datprl.restoration import Restoration, SliceRestoration
+from napari_datprl.sources import KEY, ArraySource, SceneSource, VolumeSource, array_source, source_of
 
 if TYPE_CHECKING:
     from datprl_toolkit.intensity import IntensityProfile
+    from datprl_toolkit.restoring.tiling import Window
 
 DEFAULT_NETWORK = Network()
 TAPER_SHARE = 0.05
@@ -27,6 +28,7 @@ class Profile(StrEnum):
     TYPE = "Range of the data type"
     SHOWN = "Window that is shown"
     SOFT_TISSUE = "CT soft tissue (values in HU)"
+    REFLECTANCE = "Reflectance, 10000 as 1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,38 +54,68 @@ def profiles_for(layer: Any) -> tuple[Profile, ...]:
     """Return the windows that make sense for a layer, the best first."""
     if isinstance(source_of(layer), VolumeSource):
         return Profile.AUTOMATIC, Profile.SHOWN
+    if isinstance(source_of(layer), SceneSource):
+        return Profile.AUTOMATIC, Profile.REFLECTANCE, Profile.SHOWN
     if layer.rgb or np.dtype(layer.dtype) in (np.uint8, np.uint16):
         return Profile.TYPE, Profile.SHOWN, Profile.SOFT_TISSUE
     return Profile.SHOWN, Profile.TYPE, Profile.SOFT_TISSUE
 
 
-def prepare(layer: Any, choices: Choices, shown: int) -> tuple[Restoration, RestoreVolume | RestoreArray]:
-    """Return an empty restoration of a layer and the request that fills it, slice `shown` first.
+def prepare(
+    layer: Any, choices: Choices, shown: int | Window
+) -> tuple[Restoration, RestoreVolume | RestoreArray | RestoreTiles]:
+    """Return an empty restoration of a layer and the request that fills it, what is looked at first.
+
+    Parameters
+    ----------
+    layer
+        A series, a scene or any other image.
+    choices
+        What a person chose.
+    shown
+        Index of the slice, or of a scene the part, that is looked at.
 
     Raises
     ------
     OptionError
-        ``E_OPTION`` for a layer that cannot be restored here, or a window that is empty.
+        ``E_OPTION`` for a window that is empty.
     """
-    source = source_of(layer)
+    found = layer.metadata.get(KEY)
+    # What was restored is restored from its original again, and never twice.
+    source = found.source if isinstance(found, Restoration) else source_of(layer)
     if isinstance(source, SceneSource):
-        from datprl_toolkit.errors import ErrorCode, OptionError
-
-        raise OptionError(
-            ErrorCode.OPTION,
-            "a scene is restored from file to file, since it may be larger than memory",
-            where=layer.name,
-            remedy="Use 'Restore a file' for it",
-        )
+        return _prepare_scene(source, choices, shown)
+    assert isinstance(shown, int)
+    restoration: SliceRestoration
     if isinstance(source, VolumeSource):
-        restoration = Restoration(source, choices.network, choices.strength)
+        restoration = SliceRestoration(source, choices.network, choices.strength)
         order = nearest_first(len(source.volume.slices), shown)
         profile = None if choices.profile is Profile.AUTOMATIC else profile_of(layer, choices.profile)
         return restoration, RestoreVolume(choices.network, source.volume, source.earliest, order, profile)
     planes = source if isinstance(source, ArraySource) else array_source(layer)
-    restoration = Restoration(planes, choices.network, choices.strength)
+    restoration = SliceRestoration(planes, choices.network, choices.strength)
     order = nearest_first(len(planes.values), shown)
     return restoration, RestoreArray(choices.network, planes.values, order, profile_of(layer, choices.profile))
+
+
+def _prepare_scene(source: SceneSource, choices: Choices, shown: int | Window) -> tuple[Restoration, RestoreTiles]:
+    from datprl_toolkit.remote_sensing import SceneOptions
+    from datprl_toolkit.remote_sensing.windows import whole
+    from napari_datprl.scene_restoration import TILE, SceneRestoration, tiles_of
+
+    grid = source.scene.grid
+    scaling = scaling_of(source, choices.profile)
+    tiles = tiles_of(grid.shape, whole(grid.shape) if isinstance(shown, int) else shown)
+    restoration = SceneRestoration(source, choices.network, choices.strength, tiles, scaling)
+    options = SceneOptions(bands=source.bands, scaling=scaling, tile=TILE)
+    return restoration, RestoreTiles(choices.network, source.scene, options, tiles)
+
+
+def scaling_of(source: SceneSource, chosen: Profile) -> str | None:
+    """Return how the stored values of a scene are mapped to [0, 1], as the command line is told."""
+    if chosen is Profile.REFLECTANCE:
+        return "reflectance:10000"
+    return f"minmax:{source.window[0]!r},{source.window[1]!r}" if chosen is Profile.SHOWN else None
 
 
 def nearest_first(total: int, shown: int) -> tuple[int, ...]:
@@ -97,7 +129,9 @@ def profile_of(layer: Any, chosen: Profile) -> IntensityProfile:
     from datprl_toolkit.intensity import IntensityProfile
     from datprl_toolkit.medical.profiles import CT_SOFT_TISSUE
 
-    unit = layer.metadata.get("unit", "1")
+    unit, source = layer.metadata.get("unit", "1"), source_of(layer)
+    if isinstance(source, SceneSource):
+        return IntensityProfile("shown-window", *source.window, unit)
     if chosen is Profile.SOFT_TISSUE:
         return CT_SOFT_TISSUE
     if chosen is Profile.SHOWN and not layer.rgb:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from napari_datprl.regions import Regions
 from napari_datprl.restoration import Restoration
+from napari_datprl.scene_restoration import SceneRestoration
 from napari_datprl.slices import PlanesAs, SliceStack
-from napari_datprl.sources import KEY
+from napari_datprl.sources import COLOUR_BANDS, KEY
 
 if TYPE_CHECKING:
     from napari.layers import Image
@@ -30,6 +33,7 @@ class Planes:
         self.leading = shape[: -3 if layer.rgb else -2]
         self.plane_shape = shape[len(self.leading) :]
         self.shape = shape
+        self.grid = shape[: len(shape) - bool(layer.rgb)]
 
     def __len__(self) -> int:
         return int(np.prod(self.leading, dtype=int))
@@ -55,7 +59,7 @@ class Difference:
 
     def __init__(self, before: Image, after: Image) -> None:
         self.before, self.after = Planes(before), Planes(after)
-        if self.before.shape != self.after.shape:
+        if self.before.grid != self.after.grid:
             from datprl_toolkit.errors import ErrorCode, OptionError
 
             raise OptionError(
@@ -64,14 +68,44 @@ class Difference:
                 where=after.name,
                 remedy="Choose a layer and what was restored from it",
             )
-        self.stack = self.before.stack(self.plane, self.before.plane_shape[:2], np.float32)
-        self.data = self.before.shaped(self.stack)
+        if before.multiscale:
+            self.data: Any = [
+                Regions(partial(self._region, number), level.shape[:2], np.float32)
+                for number, level in enumerate(before.data)
+            ]
+        else:
+            self._stack = self.before.stack(self.plane, self.before.plane_shape[:2], np.float32)
+            self.data = self.before.shaped(self._stack)
+
+    def forget(self) -> None:
+        """Make everything anew when it is looked at."""
+        if not isinstance(self.data, list):
+            self._stack.forget()
+
+    def sample(self, index: int | None) -> FloatArray:
+        """Return the plane at an index, the middle one for None; of a scene its coarsest level."""
+        if isinstance(self.data, list):
+            return np.asarray(self.data[-1])
+        return self.plane(len(self.before) // 2 if index is None else index)
+
+    def _region(self, level: int, rows: slice, columns: slice) -> FloatArray:
+        after = self.after.layer.metadata.get(KEY)
+        if isinstance(after, SceneRestoration) and self.before.layer.metadata.get(KEY) is after.source:
+            # Of stored values, and not of colours that were stretched for the eye.
+            return after.difference(level, rows, columns)
+        parts = [np.asarray(each.layer.data[level][rows, columns]) for each in (self.before, self.after)]
+        return _minus(parts[1], parts[0])
 
     def plane(self, index: int) -> FloatArray:
         """Return one plane."""
-        after = self.after[index].astype(np.float32)
-        difference: FloatArray = after - self.before[index].astype(np.float32)
-        return difference.mean(axis=-1) if difference.ndim == 3 else difference
+        return _minus(self.after[index], self.before[index])
+
+
+def _minus(after: npt.NDArray[Any], before: npt.NDArray[Any]) -> FloatArray:
+    """Return after minus before; of colours the mean, without a channel of opacity."""
+    colours = slice(None, COLOUR_BANDS) if after.ndim > 2 else slice(None)
+    difference: FloatArray = after[..., colours].astype(np.float32) - before[..., colours].astype(np.float32)
+    return difference.mean(axis=-1) if difference.ndim > 2 else difference
 
 
 class Wiped:
@@ -88,32 +122,45 @@ class Wiped:
     """
 
     def __init__(self, layer: Image, side: Side, share: float) -> None:
-        self.planes, self.side = Planes(layer), side
+        self.planes, self.side, self.share = Planes(layer), side, share
         self.rgb = bool(layer.rgb)
-        rows, columns = self.planes.plane_shape[:2]
-        shape = (rows, columns, 4) if self.rgb else (rows, columns)
-        self.column = 0
-        dtype = self.planes.layer.dtype if self.rgb else np.float32
-        self.stack = self.planes.stack(self.plane, shape, dtype)
-        self.data = self.planes.shaped(self.stack)
-        self.move(share)
+        channels = (4,) if self.rgb else ()
+        dtype = layer.dtype if self.rgb else np.float32
+        if layer.multiscale:
+            self.data: Any = [
+                Regions(partial(self._region, level), (*level.shape[:2], *channels), dtype) for level in layer.data
+            ]
+        else:
+            self._stack = self.planes.stack(self._plane, (*self.planes.plane_shape[:2], *channels), dtype)
+            self.data = self.planes.shaped(self._stack)
 
     def move(self, share: float) -> None:
         """Put the line elsewhere."""
-        columns = self.planes.plane_shape[1]
-        self.column = min(max(round(share * columns), 0), columns)
-        self.stack.forget()
+        self.share = share
+        self.forget()
 
-    def plane(self, index: int) -> npt.NDArray[Any]:
-        """Return one plane; what is not seen is NaN, or of colours transparent."""
-        found = self.planes[index]
-        hidden = slice(0, self.column) if self.side == "right" else slice(self.column, None)
+    def forget(self) -> None:
+        """Make everything anew when it is looked at."""
+        if not isinstance(self.data, list):
+            self._stack.forget()
+
+    def _plane(self, index: int) -> npt.NDArray[Any]:
+        return self._hidden(self.planes[index], round(self.share * self.planes.plane_shape[1]))
+
+    def _region(self, level: Any, rows: slice, columns: slice) -> npt.NDArray[Any]:
+        line = round(self.share * level.shape[1]) - columns.start
+        return self._hidden(np.asarray(level[rows, columns]), max(line, 0))
+
+    def _hidden(self, found: npt.NDArray[Any], line: int) -> npt.NDArray[Any]:
+        """Return values of which those beyond a column are not seen: NaN, or of colours transparent."""
+        hidden = slice(0, line) if self.side == "right" else slice(line, None)
         if not self.rgb:
             grey = found.astype(np.float32)
             grey[:, hidden] = np.nan
             return grey
         opaque = np.iinfo(found.dtype).max if found.dtype.kind in "iu" else 1
-        coloured = np.concatenate([found[..., :3], np.full((*found.shape[:2], 1), opaque, found.dtype)], axis=-1)
+        opacity = found[..., 3:] if found.shape[-1] == 4 else np.full((*found.shape[:2], 1), opaque, found.dtype)
+        coloured = np.concatenate([found[..., :3], opacity], axis=-1)
         coloured[:, hidden, 3] = 0
         return coloured
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from napari.viewer import Viewer
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import (
@@ -274,9 +275,11 @@ class CompareWidget(QWidget):
 
 
 def _shown_values(layer: Image) -> Any:
-    """Return the values of the plane that is shown, whatever the size of the whole."""
+    """Return the values of one plane, of a scene those of its coarsest level."""
     from napari_datprl.combined import Planes
 
+    if layer.multiscale:
+        return np.asarray(layer.data[-1])
     planes = Planes(layer)
     return planes[len(planes) // 2]
 

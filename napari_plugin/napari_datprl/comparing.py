@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.layers import Image, Shapes
 
-from napari_datprl.combined import Difference, Wiped, follow, symmetric_limit
+from napari_datprl.combined import Difference, Planes, Wiped, follow, symmetric_limit
 from napari_datprl.software_rendering import keep_programs
-from napari_datprl.viewing import TEMPORARY, shown_index
+from napari_datprl.viewing import TEMPORARY, plane_to_world, shown_index
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -154,9 +154,10 @@ class Comparison:
             name=name,
             scale=layer.scale,
             translate=layer.translate,
+            affine=layer.affine,
             units=layer.units,
             axis_labels=layer.axis_labels,
-            multiscale=False if data is not None else layer.multiscale,
+            multiscale=layer.multiscale if data is None else isinstance(data, list),
             metadata={"unit": layer.metadata.get("unit", ""), TEMPORARY: True, **options.pop("metadata", {})},
             **options,
         )
@@ -208,6 +209,7 @@ class Curtain(Comparison):
     def _half(self, layer: Image, side: Any) -> Image:
         wiped = Wiped(layer, side, self.share)
         made = self._copy_of(layer, f"{side}: {layer.name}", data=wiped.data, rgb=layer.rgb)
+        made.name_overlay.position, made.name_overlay.visible = f"top_{side}", True
         if self.pair.under is not None:
             self._fused_look(made)
             made.colormap = UPTAKE_MAP
@@ -217,16 +219,18 @@ class Curtain(Comparison):
 
     def _refresh(self) -> None:
         for wiped, layer in self._wiped:
-            wiped.stack.forget()
+            wiped.forget()
             layer.refresh(extent=False, thumbnail=False, highlight=False)
 
     def _line_points(self) -> Any:
         """Return the ends of the line in the world, in the last two axes."""
-        before = self.pair.before
-        rows, columns = Wiped(before, "left", self.share).planes.plane_shape[:2]
+        rows, columns = self._size()
         column = self.share * columns - 0.5
-        scale, translate = np.asarray(before.scale)[-2:], np.asarray(before.translate)[-2:]
-        return np.array([[-0.5, column], [rows - 0.5, column]]) * scale + translate
+        return plane_to_world(self.pair.before, [[-0.5, column], [rows - 0.5, column]])
+
+    def _size(self) -> tuple[int, int]:
+        rows, columns = Planes(self.pair.before).plane_shape[:2]
+        return rows, columns
 
     def _make_line(self) -> Any:
         width = LINE_WIDTH / max(self.viewer.scene.camera.zoom, 1e-6)
@@ -243,18 +247,21 @@ class Curtain(Comparison):
 
     def _drag(self, viewer: Any, event: Any) -> Iterator[None]:
         """Take hold of the line near to which the button was pressed."""
-        before = self.pair.before
-        scale, translate = float(before.scale[-1]), float(before.translate[-1])
-        columns = Wiped(before, "left", self.share).planes.plane_shape[1]
-        distance = abs(event.position[-1] - self._line_points()[0, 1]) * viewer.scene.camera.zoom
+        before, (_, columns) = self.pair.before, self._size()
+
+        def share_under_cursor() -> float:
+            position = np.asarray(event.position, dtype=float)[-before.ndim :]
+            return (float(before.world_to_data(position)[-1]) + 0.5) / columns
+
+        step = np.linalg.norm(np.diff(plane_to_world(before, [[0, 0], [0, columns]]), axis=0))
+        distance = abs(share_under_cursor() - self.share) * float(step) * viewer.scene.camera.zoom
         if viewer.dims.ndisplay != 2 or distance > REACH:
             return
         panned, viewer.scene.camera.mouse_pan = viewer.scene.camera.mouse_pan, False
         try:
             yield
             while event.type == "mouse_move":
-                share = ((event.position[-1] - translate) / scale + 0.5) / columns
-                self.move(share)
+                self.move(share_under_cursor())
                 self.moved(self.share)
                 yield
         finally:
@@ -329,8 +336,7 @@ class SignedDifference(Comparison):
     def _arrange(self) -> None:
         pair = self.pair
         self._difference = difference = Difference(pair.before, pair.after)
-        index = shown_index(self.viewer, pair.before)
-        limit = symmetric_limit(difference.plane(index if index is not None else len(difference.before) // 2))
+        limit = symmetric_limit(difference.sample(shown_index(self.viewer, pair.before)))
         self.layer = self._copy_of(
             pair.before,
             f"{pair.after.name} - {pair.before.name}",
@@ -370,7 +376,7 @@ class SignedDifference(Comparison):
 
     def _refresh(self) -> None:
         if self._difference is not None and self.layer is not None:
-            self._difference.stack.forget()
+            self._difference.forget()
             self.layer.refresh(extent=False, thumbnail=False, highlight=False)
 
 

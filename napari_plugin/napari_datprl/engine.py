@@ -11,8 +11,8 @@ import queue
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, BinaryIO
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from napari_datprl.messages import (
     Advanced,
@@ -21,14 +21,17 @@ from napari_datprl.messages import (
     Failed,
     Finished,
     ListWeights,
+    MapUncertainty,
     Network,
     ReadPrompts,
     Reply,
     Request,
     RestoreArray,
+    RestoreTiles,
     RestoreVolume,
     RunNode,
     RunWorkflow,
+    WriteScene,
     WriteSeries,
 )
 
@@ -72,23 +75,19 @@ class Engine:
     def _run(self, request: Request) -> object:
         from napari_datprl import engine_work as work
 
-        if isinstance(request, RestoreVolume):
-            work.restore_volume(self, request)
-            return None
-        if isinstance(request, RestoreArray):
-            work.restore_array(self, request)
-            return None
-        if isinstance(request, WriteSeries):
-            return work.write_series(self, request)
-        if isinstance(request, ReadPrompts):
-            return work.read_prompts(self, request)
-        if isinstance(request, RunNode):
-            return work.run_node(self, request)
-        if isinstance(request, RunWorkflow):
-            return work.run_workflow(self, request)
-        if isinstance(request, ListWeights):
-            return work.list_weights()
-        raise TypeError(f"an engine cannot do {type(request).__name__}")
+        does: dict[type, Callable[[Engine, Any], object]] = {
+            RestoreVolume: work.restore_volume,
+            RestoreArray: work.restore_array,
+            RestoreTiles: work.restore_tiles,
+            MapUncertainty: work.map_uncertainty,
+            WriteSeries: work.write_series,
+            WriteScene: work.write_scene,
+            ReadPrompts: work.read_prompts,
+            RunNode: work.run_node,
+            RunWorkflow: work.run_workflow,
+            ListWeights: work.list_weights,
+        }
+        return does[type(request)](self, request)
 
     def restorer(self, network: Network) -> Restorer:
         """Return the network that is asked for, loaded once."""
@@ -158,8 +157,10 @@ def serve(requests: BinaryIO, replies: BinaryIO) -> None:
     engine = Engine(send)
     reader = threading.Thread(target=_receive, args=(requests, waiting, engine.stopped), daemon=True)
     reader.start()
-    while (request := waiting.get()) is not None:
-        engine.handle(request)
+    # Whoever closes the window does not wait for the work in hand: its last word finds nobody.
+    with suppress(BrokenPipeError):
+        while (request := waiting.get()) is not None:
+            engine.handle(request)
 
 
 def _receive(requests: BinaryIO, waiting: queue.Queue[Request | None], stopped: threading.Event) -> None:
@@ -185,6 +186,8 @@ def main() -> None:
     replies = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     serve(sys.stdin.buffer, replies)
+    with suppress(BrokenPipeError):
+        replies.close()
 
 
 if __name__ == "__main__":

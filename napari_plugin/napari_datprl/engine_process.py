@@ -19,6 +19,7 @@ from napari_datprl.messages import (
     Request,
     RunNode,
     RunWorkflow,
+    WriteScene,
     WriteSeries,
 )
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 PATIENCE = 2.0  # seconds that the engine has to stop by itself before it is ended
 LONG_PATIENCE = 120.0  # where it writes files: it is given the time to take away what is half-written
-WRITING = (RunNode, RunWorkflow, WriteSeries)
+WRITING = (RunNode, RunWorkflow, WriteScene, WriteSeries)
 
 
 class EngineProcess:

@@ -14,13 +14,17 @@ import numpy as np
 from napari_datprl.messages import (
     Advanced,
     FloatArray,
+    ListWeights,
     Loaded,
+    MapUncertainty,
     ReadPrompts,
     RestoreArray,
+    RestoreTiles,
     RestoreVolume,
     RunNode,
     RunWorkflow,
     SliceAnswered,
+    WriteScene,
     WriteSeries,
 )
 
@@ -76,6 +80,57 @@ def restore_array(engine: Engine, request: RestoreArray) -> None:
         )
         for indices in _batches(request.order, values.shape[1] * values.shape[2], restorer):
             _answer(engine, stack, indices, profile.to_unit(values[list(indices)]))
+
+
+def restore_tiles(engine: Engine, request: RestoreTiles) -> None:
+    """Restore tiles of a scene under the context of all of it, in the order that is asked for."""
+    from datprl_toolkit.remote_sensing.live import live_scene
+
+    restorer = engine.restorer(request.network)
+    with (
+        engine.interruptible(restorer.network),
+        live_scene(request.scene, restorer, request.options, engine.progress) as live,
+    ):
+        engine.send(Loaded(restorer.describe(), pickle.dumps(restorer.card), live.plan.profile, live.warnings))
+        for index, tile in enumerate(request.tiles):
+            engine.check()
+            engine.send(SliceAnswered(index, np.ascontiguousarray(np.moveaxis(live.change(tile), 0, -1))))
+
+
+def map_uncertainty(engine: Engine, request: MapUncertainty) -> None:
+    """Map what the network alone decides, slice by slice, in the order that is asked for."""
+    from datprl_toolkit.restoring.uncertainty import UncertaintyEstimator
+
+    volume, restorer = request.volume, engine.restorer(request.network)
+    engine.send(Loaded(restorer.describe(), pickle.dumps(restorer.card), request.profile))
+    with engine.interruptible(restorer.network):
+        estimator = UncertaintyEstimator.of_volume(
+            lambda index: volume.slices[index].read(),
+            len(volume.slices),
+            restorer,
+            request.profile,
+            strength=request.strength,
+            inverted=volume.inverted,
+            progress=engine.progress,
+        )
+        for index in request.order:
+            engine.check()
+            maps = estimator.maps(volume.slices[index].read()[None])
+            engine.send(SliceAnswered(index, np.concatenate([maps.deviation, maps.noise_ratio])))
+
+
+def write_scene(engine: Engine, request: WriteScene) -> str:
+    """Restore a scene from file to file, or copy it; return a summary."""
+    if request.network is None:
+        from datprl_toolkit.remote_sensing import Scene
+        from datprl_toolkit.remote_sensing.rewriting import copy_scene
+
+        copy_scene(Scene.open(request.source), request.destination, progress=engine.progress)
+        return f"{request.destination.name} written"
+    from datprl_toolkit.remote_sensing import restore_scene
+
+    restorer = engine.restorer(request.network)
+    return restore_scene(request.source, request.destination, restorer, request.options, engine.progress).summary
 
 
 def write_series(engine: Engine, request: WriteSeries) -> str:
@@ -141,8 +196,8 @@ def read_prompts(engine: Engine, request: ReadPrompts) -> dict[str, Any]:
 def run_node(engine: Engine, request: RunNode) -> tuple[str, ...]:
     """Run one node from files to files; return its warnings."""
     from datprl_nodes import find_node
-    from datprl_nodes.calling import make_node
     from datprl_nodes.calling import run_node as run
+    from datprl_nodes.node import make_node
 
     warnings: list[str] = []
     node = make_node(request.name, find_node(request.name), request.parameters)
@@ -172,7 +227,7 @@ def run_workflow(engine: Engine, request: RunWorkflow) -> tuple[str, ...]:
     return run(workflow, request.folder, request.inputs, overwrite=request.overwrite, observe=observe).warnings
 
 
-def list_weights() -> dict[str, tuple[str, ...]]:
+def list_weights(engine: Engine, request: ListWeights) -> dict[str, tuple[str, ...]]:
     """Return the weights known by name, each with the names of its tasks; damaged ones are left out."""
     from datprl_toolkit import weights
     from datprl_toolkit.errors import DatprlError

@@ -30,7 +30,8 @@ def series_layer(series: Series, taken: frozenset[int] = frozenset()) -> LayerDa
     source = VolumeSource(series.volume, series.earliest, series.warnings, taken)
     volume = series.volume
     data = SliceStack(source.values, volume.shape)
-    name = " ".join(filter(None, (volume.modality, volume.description)))
+    told = volume.description.upper().startswith(volume.modality)
+    name = volume.description if told else f"{volume.modality} {volume.description}".strip()
     return data, {"name": f"{name} [{volume.unit}]", **_appearance(source, data), **volume_options(source)}, "image"
 
 
@@ -62,8 +63,9 @@ def restored_layer(restoration: Restoration, name: str, like: Any) -> LayerData:
         "scale": like.scale,
         "translate": like.translate,
         "units": like.units,
+        "affine": like.affine,
         "axis_labels": like.axis_labels,
-        "multiscale": False,
+        "multiscale": isinstance(restoration.stack, list),
         "rgb": like.rgb,
         "metadata": {**like.metadata, KEY: restoration, "unit": like.metadata.get("unit", "")},
     }

@@ -57,7 +57,7 @@ class MeasureWidget(QWidget):
         super().__init__()
         self.viewer = napari_viewer
         self.measured: tuple[Measured, ...] = ()
-        self.layer_choice = LayerChoice(napari_viewer, lambda layer: not layer.rgb)
+        self.layer_choice = LayerChoice(napari_viewer, lambda layer: not layer.rgb and not layer.multiscale)
         self.table = QTableWidget(0, 4)
         self.table.setHorizontalHeaderLabels(["", "Before", "After", "Change"])
         self.table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
@@ -150,6 +150,7 @@ class MeasureWidget(QWidget):
     def _fill_table(self) -> None:
         lines = list(rows(self.measured))
         self.table.setRowCount(len(lines))
+        self.table.setVisible(bool(lines))
         for row, (name, numbers) in enumerate(lines):
             cells = [name, *(f"{number:.4g}" for number in numbers)]
             if len(numbers) == 2:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from datprl_toolkit.errors import DatprlError
     from datprl_toolkit.intensity import IntensityProfile
     from datprl_toolkit.medical import DicomOptions, Volume
+    from datprl_toolkit.remote_sensing import Scene, SceneOptions
+    from datprl_toolkit.restoring.tiling import Window
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -69,6 +71,61 @@ class RestoreArray:
     values: npt.NDArray[Any]
     order: tuple[int, ...]
     profile: IntensityProfile
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreTiles:
+    """Restore tiles of a scene, in this order.
+
+    Parameters
+    ----------
+    scene
+        The scene; the engine reads its file itself.
+    options
+        Bands and scaling, as for the command line.
+    tiles
+        Windows of the scene. The answer to each is its change at full strength, (h, w, bands), in stored values.
+    """
+
+    network: Network
+    scene: Scene
+    options: SceneOptions
+    tiles: tuple[Window, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MapUncertainty:
+    """Tell how far restored slices of a series can be trusted, in this order.
+
+    The answer to each is (2, rows, columns): the standard deviation over eight orientations, and the change divided
+    by the noise; see :class:`datprl_toolkit.restoring.uncertainty.UncertaintyMaps`.
+    """
+
+    network: Network
+    volume: Volume
+    order: tuple[int, ...]
+    profile: IntensityProfile
+    strength: float
+
+
+@dataclass(frozen=True, slots=True)
+class WriteScene:
+    """Write a scene as COG or Zarr, by the ending of the name.
+
+    Parameters
+    ----------
+    source, destination
+        Where it is, and where it will be.
+    network
+        What restores it, all of it; None copies it as it is.
+    options
+        As for the command line.
+    """
+
+    source: Path
+    destination: Path
+    network: Network | None
+    options: SceneOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +195,19 @@ class Cancel:
     """Stop the work in hand; the engine stays ready for the next."""
 
 
-Request = RestoreVolume | RestoreArray | WriteSeries | ReadPrompts | RunNode | RunWorkflow | ListWeights | Cancel
+Request = (
+    RestoreVolume
+    | RestoreArray
+    | RestoreTiles
+    | MapUncertainty
+    | WriteSeries
+    | WriteScene
+    | ReadPrompts
+    | RunNode
+    | RunWorkflow
+    | ListWeights
+    | Cancel
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +244,7 @@ class Advanced:
 
 @dataclass(frozen=True, slots=True)
 class SliceAnswered:
-    """The network's answer for one slice, in [0, 1], of the shape of the slice."""
+    """The network's answer for one slice, in [0, 1], of the shape of the slice; what else was asked for says so."""
 
     index: int
     answer: FloatArray

@@ -18,7 +18,7 @@ from napari_datprl.requests import prompts_request
 from napari_datprl.restoration import Restoration
 from napari_datprl.restore_run import EngineCall
 from napari_datprl.sources import KEY
-from napari_datprl.viewing import shown_index
+from napari_datprl.viewing import what_is_shown
 
 SOON = 300  # milliseconds: whoever scrolls asks for the slice on which they stop
 
@@ -41,7 +41,7 @@ class PromptWidget(QWidget):
         self._call: EngineCall | None = None
         self.layer_choice = LayerChoice(napari_viewer)
         self.ask_button = QPushButton("Ask the network")
-        self.follow_button = QPushButton("Follow the slice")
+        self.follow_button = QPushButton("Follow the view")
         self.follow_button.setCheckable(True)
         self.domain, self.task = (
             BarPlot("Domain prompts: share (similarity)"),
@@ -56,6 +56,7 @@ class PromptWidget(QWidget):
         self._lay_out()
         self.ask_button.clicked.connect(self.ask)
         self.viewer.dims.events.current_step.connect(self._on_slice)
+        self.viewer.scene.camera.events.center.connect(self._on_slice)
         self.layer_choice.changed.connect(self._on_slice)
 
     def _lay_out(self) -> None:
@@ -86,7 +87,7 @@ class PromptWidget(QWidget):
             # A restoration goes first; the question is asked again when it may be free.
             self._soon.start(SOON)
             return
-        index = shown_index(self.viewer, layer)
+        index = what_is_shown(self.viewer, layer)
         if index is None:
             self.message.setText("Show one slice along the first axis.")
             return

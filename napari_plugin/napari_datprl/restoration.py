@@ -15,13 +15,11 @@ from napari_datprl.sources import ArraySource, VolumeSource
 if TYPE_CHECKING:
     from datprl_toolkit.intensity import IntensityProfile
     from napari_datprl.messages import FloatArray, Network
+    from napari_datprl.sources import Source
 
 
 class Restoration:
-    """Answers for the slices of a series, or the planes of an image, and the strength at which they are shown.
-
-    Slices that were not restored yet read as NaN, which napari shows as nothing: what was not restored is never
-    mistaken for what was.
+    """Answers for the pieces of a layer, and the strength at which they are shown.
 
     Parameters
     ----------
@@ -31,24 +29,75 @@ class Restoration:
         Weights and device.
     strength
         Share of the network's change that is shown, 0 to 1.
+    total
+        Number of pieces that were asked for.
+    pieces
+        What they are called: "slices" or "tiles".
     """
 
     changed = Signal()
     """Values that were shown are no longer what they were."""
 
-    def __init__(self, source: VolumeSource | ArraySource, network: Network, strength: float = 1.0) -> None:
+    stack: Any
+    """What napari shows: an array, or for a scene with a pyramid a list of them."""
+
+    def __init__(self, source: Source, network: Network, strength: float, total: int, pieces: str) -> None:
         self.source = source
         self.network = network
         self.strength = strength
+        self.total = total
+        self.pieces = pieces
         self.profile: IntensityProfile | None = None
         self.card = b""
         self.description = ""
         self.notes: tuple[str, ...] = ()
+
+    @property
+    def done(self) -> int:
+        """Number of pieces that were restored."""
+        raise NotImplementedError
+
+    @property
+    def complete(self) -> bool:
+        """Whether every piece that was asked for was restored."""
+        return self.done == self.total
+
+    def add(self, index: int, answer: FloatArray) -> None:
+        """Take the engine's answer for a piece."""
+        raise NotImplementedError
+
+    def set_strength(self, strength: float) -> None:
+        """Show another share of the change; what is shown is blended anew when it is looked at."""
+        self.strength = strength
+        self.changed.emit()
+
+
+class SliceRestoration(Restoration):
+    """Answers for the slices of a series, or the planes of an image.
+
+    Slices that were not restored yet read as NaN, which napari shows as nothing: what was not restored is never
+    mistaken for what was.
+
+    Parameters
+    ----------
+    source, network, strength
+        As for :class:`Restoration`.
+    """
+
+    source: VolumeSource | ArraySource
+
+    def __init__(self, source: VolumeSource | ArraySource, network: Network, strength: float = 1.0) -> None:
+        shape = source.volume.shape if isinstance(source, VolumeSource) else source.values.shape
+        super().__init__(source, network, strength, shape[0], "slices")
         self._answers: dict[int, FloatArray] = {}
         self._lock = threading.Lock()
         if isinstance(source, VolumeSource):
+            from datprl_toolkit.medical.blended import written_values
+
+            # Imported here and not when the first slice arrives, while the window is to answer.
+            self._written = written_values
             self.planes = SliceStack(self.read, source.volume.shape)
-            self.stack: Any = self.planes
+            self.stack = self.planes
         else:
             # napari shows colours by their type; grey values can be NaN where there is nothing yet.
             dtype = source.values.dtype if source.values.ndim == 4 else np.float32
@@ -56,19 +105,9 @@ class Restoration:
             self.stack = self.planes if source.shape == source.values.shape else PlanesAs(self.planes, source.shape)
 
     @property
-    def total(self) -> int:
-        """Number of slices."""
-        return len(self.planes)
-
-    @property
     def done(self) -> int:
         """Number of slices that were restored."""
         return len(self._answers)
-
-    @property
-    def complete(self) -> bool:
-        """Whether every slice was restored."""
-        return self.done == self.total
 
     def add(self, index: int, answer: FloatArray) -> None:
         """Take the network's answer for a slice, in [0, 1]."""
@@ -100,11 +139,8 @@ class Restoration:
             empty = np.nan if self.planes.dtype.kind == "f" else 0
             return np.full(self.planes.shape[1:], empty, dtype=self.planes.dtype)
         if isinstance(self.source, VolumeSource):
-            from datprl_toolkit.medical.blended import written_values
-
-            volume = self.source.volume
-            stored = self.source.stored.plane(index)
-            return written_values(volume, index, stored, answer, self.profile, self.strength)
+            volume, stored = self.source.volume, self.source.stored.plane(index)
+            return self._written(volume, index, stored, answer, self.profile, self.strength)
         return _blended_like(self.source.values[index], answer, self.profile, self.strength)
 
     def original(self, index: int) -> npt.NDArray[np.floating]:

@@ -19,7 +19,8 @@ from napari_datprl.messages import (
     Request,
     SliceAnswered,
 )
-from napari_datprl.viewing import shown_index
+from napari_datprl.scene_restoration import SceneRestoration, overlap
+from napari_datprl.viewing import shown_index, shown_region
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -51,6 +52,7 @@ class EngineCall(QObject):
         super().__init__(parent)
         self._engine = engine
         self._last: Reply | None = None
+        self._unwanted = self._heard = False
         self._worker: Any = thread_worker(self._listen, start_thread=False)(request)
         self._worker.yielded.connect(self._on_reply)
         self._worker.finished.connect(self._on_end)
@@ -61,10 +63,17 @@ class EngineCall(QObject):
 
     def cancel(self) -> None:
         """Stop; `ended` follows."""
-        self._engine.cancel()
+        self._unwanted = True
+        # Before the first reply the engine may still be doing something else, which is not to be stopped.
+        if self._heard:
+            self._engine.cancel()
 
     def _listen(self, request: Request) -> Generator[Reply, None, None]:
-        yield from self._engine.ask(request)
+        for reply in self._engine.ask(request):
+            if self._unwanted and not self._heard:
+                self._engine.cancel()
+            self._heard = True
+            yield reply
 
     def _on_reply(self, reply: Reply) -> None:
         if isinstance(reply, Finished | Cancelled | Failed):
@@ -128,7 +137,11 @@ class RestoreRun(EngineCall):
             self.viewer.layers.remove(self.layer)
 
     def _show(self, index: int) -> None:
-        """Show a new slice: at once where it is looked at, now and then where many are seen together."""
+        """Show a new slice or tile: at once where it is looked at, now and then where many are seen together."""
+        if isinstance(self.restoration, SceneRestoration):
+            if overlap(self.restoration.tiles[index], shown_region(self.viewer, self.layer)):
+                self._refresh()
+            return
         shown = shown_index(self.viewer, self.layer)
         if shown == index or (shown is None and time.monotonic() - self._refreshed > SELDOM):
             self._refresh()

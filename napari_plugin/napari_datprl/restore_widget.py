@@ -23,15 +23,17 @@ from superqt import QLabeledDoubleSlider
 from napari_datprl.choices import Choices, Profile, prepare, profiles_for
 from napari_datprl.engine_process import ENGINE, EngineProcess
 from napari_datprl.layer_choice import LayerChoice
-from napari_datprl.messages import Advanced, Cancelled, Failed, Finished, ListWeights, Network, Reply
+from napari_datprl.messages import Advanced, Cancelled, Failed, Finished, ListWeights, Loaded, Network, Reply
 from napari_datprl.preferences import preferences
-from napari_datprl.requests import write_request
+from napari_datprl.requests import can_write, write_request
 from napari_datprl.restoration import Restoration
 from napari_datprl.restore_run import EngineCall, RestoreRun
+from napari_datprl.scene_restoration import MOST_TILES
 from napari_datprl.shortcuts import bind_keys
-from napari_datprl.sources import KEY, VolumeSource
+from napari_datprl.sources import KEY, SceneSource
 from napari_datprl.status import show_values
-from napari_datprl.viewing import shown_index
+from napari_datprl.uncertainty import UncertaintyRun, can_map
+from napari_datprl.viewing import what_is_shown
 
 if TYPE_CHECKING:
     from napari.layers import Image
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
 DEVICES = ("auto", "cpu", "cuda")
 STRENGTH_STEP = 0.05
 MESSAGE_LINES = 4
+LARGE_SCENE = f"The {MOST_TILES} tiles nearest to the view are restored here; Write scene restores all."
+WRITE_SERIES, WRITE_SCENE = "Write series ...", "Write scene ..."
 
 
 class RestoreWidget(QWidget):
@@ -58,6 +62,7 @@ class RestoreWidget(QWidget):
         self.engine = engine
         self.run: RestoreRun | None = None
         self._call: EngineCall | None = None
+        self._is_listing = self._is_working = False
         chosen = preferences()
         self.layer_choice = LayerChoice(napari_viewer)
         self.weights = _editable((chosen.weights,))
@@ -70,7 +75,8 @@ class RestoreWidget(QWidget):
         self.start_button = QPushButton("Restore")
         self.cancel_button = QPushButton("Cancel")
         self.cancel_button.setEnabled(False)
-        self.export_button = QPushButton("Write series ...")
+        self.export_button = QPushButton(WRITE_SERIES)
+        self.uncertainty_button = QPushButton("Map uncertainty")
         self.bar = QProgressBar()
         self.bar.setTextVisible(True)
         self.message = QLabel()
@@ -93,7 +99,12 @@ class RestoreWidget(QWidget):
         self.strength.setToolTip("Share of the network's change that is shown; changes at once, without the network")
         self.cancel_button.setToolTip("Stop; slices that are restored already stay")
         self.export_button.setToolTip(
-            "Write the restored series, at this strength: a folder of derived DICOM, or a name that ends in .nii.gz"
+            "Write what is restored, at this strength. A series: a folder of derived DICOM, or a name that ends in "
+            ".nii.gz. A scene: all of it, whatever part was looked at, to a name that ends in .tif or .zarr"
+        )
+        self.uncertainty_button.setToolTip(
+            "Standard deviation of the restored value over eight orientations of each slice, laid over it: what the "
+            "network alone decides. Takes eight times as long as restoring; the slice that is shown comes first"
         )
 
     def _lay_out(self) -> None:
@@ -111,7 +122,10 @@ class RestoreWidget(QWidget):
         column.addLayout(buttons)
         column.addWidget(self.bar)
         column.addWidget(self.message)
-        column.addWidget(self.export_button)
+        results = QHBoxLayout()
+        results.addWidget(self.export_button)
+        results.addWidget(self.uncertainty_button)
+        column.addLayout(results)
         notice = QLabel("Research use. Not for diagnosis.")
         notice.setEnabled(False)
         column.addWidget(notice)
@@ -122,13 +136,19 @@ class RestoreWidget(QWidget):
         self.start_button.clicked.connect(self.start)
         self.cancel_button.clicked.connect(self.cancel)
         self.strength.valueChanged.connect(self._on_strength)
-        self.export_button.clicked.connect(self._ask_folder)
+        self.export_button.clicked.connect(self._ask_destination)
+        self.uncertainty_button.clicked.connect(self.map_uncertainty)
 
     def choices(self) -> Choices:
         """Return what is chosen in the form."""
         network = Network(self.weights.currentText().strip() or "small", self.device.currentText().strip() or "auto")
         profile = Profile(self.profile.currentText()) if self.profile.count() else Profile.AUTOMATIC
         return Choices(network, profile, float(self.strength.value()))
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether the engine does what a person asked for; what is asked while it only starts waits its turn."""
+        return self._is_working or (self.engine.is_working and not self._is_listing)
 
     @property
     def restoration(self) -> Restoration | None:
@@ -152,11 +172,13 @@ class RestoreWidget(QWidget):
         return made[-1] if made else None
 
     def start(self) -> None:
-        """Restore the chosen layer; the slice that is shown first."""
+        """Restore the chosen layer; the slice or the tiles that are shown first."""
         layer = self.layer_choice.layer
-        if layer is None or self.engine.is_working:
+        if layer is None or self.is_busy:
             return
-        shown = shown_index(self.viewer, layer)
+        original = layer.metadata.get("restored_from")
+        layer = original if original in self.viewer.layers else layer
+        shown = what_is_shown(self.viewer, layer)
         middle = layer.data.shape[0] // 2 if layer.ndim > 2 else 0
         try:
             restoration, request = prepare(layer, self.choices(), middle if shown is None else shown)
@@ -165,6 +187,7 @@ class RestoreWidget(QWidget):
             return
         self.run = RestoreRun(self.viewer, layer, restoration, request, self.engine, self)
         self.run.advanced.connect(self._on_advance)
+        self.run.replied.connect(self._on_loaded)
         self.run.ended.connect(self._on_end)
         self._set_working(working=True)
         self.say("Starting the engine ...")
@@ -174,21 +197,35 @@ class RestoreWidget(QWidget):
         """Stop what is under way."""
         self.cancel_button.setEnabled(False)
         self.cancel_button.setText("Cancelling ...")
-        self.engine.cancel()
+        call = self._call or self.run
+        if call is not None:
+            call.cancel()
 
     def export(self, destination: Path) -> None:
-        """Write the restored series at the chosen strength."""
+        """Write the restored series or scene at the chosen strength."""
         restoration = self.restoration
         try:
             request = write_request(restoration, destination)
         except Exception as error:
             self.say(str(error), wrong=True)
             return
-        self._call = EngineCall(self.engine, request, self)
-        self._call.replied.connect(self._on_reply)
-        self._call.ended.connect(self._on_end)
+        self._begin(EngineCall(self.engine, request, self))
+
+    def map_uncertainty(self) -> None:
+        """Lay maps over the restored layer that tell how far it can be trusted."""
+        layer = self.layer_choice.layer
+        restored = None if layer is None else self.restored_layer(layer)
+        if restored is None or not can_map(self.restoration) or self.is_busy:
+            return
+        self._begin(UncertaintyRun(self.viewer, restored, restored.metadata[KEY], self.engine, self))
+
+    def _begin(self, call: EngineCall) -> None:
+        """Start what is done beside restoring."""
+        self._call = call
+        call.replied.connect(self._on_reply)
+        call.ended.connect(self._on_end)
         self._set_working(working=True)
-        self._call.start()
+        call.start()
 
     def say(self, text: str, *, wrong: bool = False) -> None:
         """Show one message."""
@@ -205,10 +242,12 @@ class RestoreWidget(QWidget):
         if self.engine.is_working:
             return
         self._listing = EngineCall(self.engine, ListWeights(), self)
+        self._is_listing = True
         self._listing.ended.connect(self._on_weights)
         self._listing.start()
 
     def _on_weights(self, reply: Reply) -> None:
+        self._is_listing = False
         if isinstance(reply, Finished):
             chosen = self.weights.currentText()
             names = list(reply.result)
@@ -240,8 +279,17 @@ class RestoreWidget(QWidget):
         self.bar.setMaximum(total)
         self.bar.setValue(done)
         self.bar.setFormat(f"{step} %v of %m")
-        if self.run is not None and self.run.restoration.notes:
-            self.say("\n".join(self.run.restoration.notes))
+
+    def _on_loaded(self, reply: Reply) -> None:
+        if isinstance(reply, Loaded):
+            self.say("\n".join((f"Restoring with {reply.description}.", *self._notes(reply))))
+
+    def _notes(self, reply: Loaded | None = None) -> tuple[str, ...]:
+        """Return what a person should know of the run."""
+        assert self.run is not None
+        made = self.run.restoration
+        notes = made.notes if reply is None else reply.notes
+        return (*notes, LARGE_SCENE) if made.total == MOST_TILES and made.pieces == "tiles" else notes
 
     def _on_end(self, reply: Reply) -> None:
         self._set_working(working=False)
@@ -249,40 +297,51 @@ class RestoreWidget(QWidget):
             self.say(str(reply.error), wrong=True)
         elif isinstance(reply, Cancelled):
             self.say("Cancelled." + self._kept())
+        elif isinstance(self._call, UncertaintyRun):
+            self.say(
+                "Bright is uncertain: there the answer depends on how the slice lies. "
+                "A second layer, hidden, is the change divided by the noise."
+            )
         elif self._call is not None and isinstance(reply, Finished) and reply.result:
             self.say(f"{reply.result}.")
         elif self.run is not None:
-            notes = "".join(f"\n{note}" for note in self.run.restoration.notes)
-            self.say(f"Restored with {self.run.restoration.description}.{notes}")
+            self.say("\n".join((f"Restored with {self.run.restoration.description}.", *self._notes())))
         self._call = None
 
     def _kept(self) -> str:
-        done = self.run.restoration.done if self.run is not None and self._call is None else 0
-        return f" {done} of {self.run.restoration.total} slices are restored and stay." if done and self.run else ""
+        if self.run is None or self._call is not None or not self.run.restoration.done:
+            return ""
+        made = self.run.restoration
+        return f" {made.done} of {made.total} {made.pieces} are restored and stay."
 
     def _set_working(self, *, working: bool) -> None:
+        self._is_working = working
         self.cancel_button.setText("Cancel")
         self.cancel_button.setEnabled(working)
         self.bar.setMaximum(0 if working else 1)
         self.bar.setFormat("")
         self.bar.setValue(0)
         self._update_buttons()
-        self.start_button.setEnabled(not working)
 
     def _update_buttons(self) -> None:
-        restoration = self.restoration
-        self.start_button.setEnabled(self.layer_choice.layer is not None and not self.engine.is_working)
-        self.export_button.setEnabled(
-            restoration is not None
-            and restoration.complete
-            and isinstance(restoration.source, VolumeSource)
-            and not self.engine.is_working
-        )
+        restoration, free = self.restoration, not self.is_busy
+        self.start_button.setEnabled(self.layer_choice.layer is not None and free)
+        self.export_button.setText(WRITE_SCENE if _is_scene(self.layer_choice.layer) else WRITE_SERIES)
+        self.export_button.setEnabled(can_write(restoration) and free)
+        self.uncertainty_button.setEnabled(can_map(restoration) and free)
 
-    def _ask_folder(self) -> None:
-        name, _ = QFileDialog.getSaveFileName(self, "Folder for the new series, or a name that ends in .nii.gz")
+    def _ask_destination(self) -> None:
+        what = "Folder for the new series, or a name that ends in .nii.gz"
+        if _is_scene(self.layer_choice.layer):
+            what = "New scene: a name that ends in .tif or .zarr"
+        name, _ = QFileDialog.getSaveFileName(self, what)
         if name:
             self.export(Path(name))
+
+
+def _is_scene(layer: Image | None) -> bool:
+    found = None if layer is None else layer.metadata.get(KEY)
+    return isinstance(found.source if isinstance(found, Restoration) else found, SceneSource)
 
 
 def _editable(items: tuple[str, ...]) -> QComboBox:

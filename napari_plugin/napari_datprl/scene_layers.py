@@ -13,8 +13,8 @@ from napari_datprl.sources import KEY, SceneSource
 if TYPE_CHECKING:
     from datprl_toolkit.remote_sensing import Scene
     from napari_datprl.layers import LayerData
+    from napari_datprl.scene_restoration import SceneRestoration
 
-COLOUR_BANDS = 3
 PERCENTILES = (1.0, 99.0)
 
 
@@ -35,24 +35,23 @@ def scene_layer(path: Path) -> LayerData:
     scene = Scene.open(path)
     bands = choose_bands(scene).numbers
     levels = scene_levels(scene, bands)
-    rgb = len(bands) == COLOUR_BANDS
-    window = _window(levels[-1], scene)
+    source = SceneSource(scene, bands, levels, _window(levels[-1], scene))
+    rgb = source.is_coloured
     if rgb and scene.dtype != np.uint8:
-        levels = [_stretched(level, *window) for level in levels]
+        levels = [level.map_blocks(source.stretched, dtype=np.uint8) for level in levels]
     options: dict[str, Any] = {
         "name": path.stem,
         "rgb": rgb,
         "multiscale": len(levels) > 1,
         "metadata": {
-            KEY: SceneSource(scene, bands),
+            KEY: source,
             "unit": scene.band(bands[0]).unit or "stored value",
             "crs": None if scene.grid.crs is None else scene.grid.crs.to_string(),
-            "shown_window": window,
         },
         **_place(scene),
     }
     if not rgb:
-        options["contrast_limits"] = window
+        options["contrast_limits"] = source.window
     return (levels if len(levels) > 1 else levels[0]), options, "image"
 
 
@@ -98,18 +97,14 @@ def _window(coarsest: Any, scene: Scene) -> tuple[float, float]:
     return (low, high) if low < high else (low - 0.5, low + 0.5)
 
 
-def _stretched(level: Any, low: float, high: float) -> Any:
-    """Return a level as uint8 for the eye."""
+def describe_scene_position(
+    source: SceneSource, row: float, column: float, restoration: SceneRestoration | None = None
+) -> str:
+    """Return the stored values at a place in pixels and its map coordinates, for a person; "" outside.
 
-    def stretch(block: Any) -> Any:
-        scaled = (np.nan_to_num(block.astype(np.float32), nan=low) - low) / (high - low)
-        return np.clip(np.rint(scaled * 255.0), 0, 255).astype(np.uint8)
-
-    return level.map_blocks(stretch, dtype=np.uint8)
-
-
-def describe_scene_position(source: SceneSource, row: float, column: float) -> str:
-    """Return the stored values at a place in pixels and its map coordinates, for a person; "" outside."""
+    With a restoration it says the values before and after, and by how much they differ.
+    """
+    from datprl_toolkit.remote_sensing.storage import to_stored
     from datprl_toolkit.restoring.tiling import Window
 
     scene = source.scene
@@ -118,10 +113,20 @@ def describe_scene_position(source: SceneSource, row: float, column: float) -> s
         return ""
     with scene.reader() as reader:
         pixels = reader.read(source.bands, Window(top, top + 1, left, left + 1))
-    values = [
-        f"{value.item():g}" if valid else "no data"
-        for value, valid in zip(pixels.values[:, 0, 0], pixels.valid[:, 0, 0], strict=True)
-    ]
+    valid, before = pixels.valid[:, 0, 0], pixels.values[:, 0, 0]
+    said = _listed(before, valid)
+    change = None if restoration is None else restoration.change_at(top, left)
+    if change is not None:
+        original = before.astype(np.float64)
+        restored = to_stored(original + change, scene.dtype, scene.nodata)
+        difference = restored.astype(np.float64) - original
+        said = f"original {said}, restored {_listed(restored, valid)}, difference {_listed(difference, valid, '+g')}"
     place = map_position(scene, row, column)
     where = "" if place is None else f", x {place[0]:.2f} y {place[1]:.2f}"
-    return f"bands {', '.join(map(str, source.bands))}: {', '.join(values)}{where}"
+    return f"band{'s' * (len(source.bands) > 1)} {', '.join(map(str, source.bands))}: {said}{where}"
+
+
+def _listed(values: Any, valid: Any, form: str = "g") -> str:
+    return ", ".join(
+        f"{value.item():{form}}" if known else "no data" for value, known in zip(values, valid, strict=True)
+    )

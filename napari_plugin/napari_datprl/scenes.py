@@ -23,9 +23,14 @@ def scene_levels(scene: Scene, bands: tuple[int, ...]) -> list[Any]:
     A Zarr store gives the levels that it has. Of every other raster a level is read through GDAL, which takes the
     file's own overviews where it has them.
     """
+    import dask.array
+
     from datprl_toolkit.remote_sensing.formats import is_zarr
 
-    return _zarr_levels(scene, bands) if is_zarr(scene.path) else _raster_levels(scene, bands)
+    levels = _zarr_levels(scene, bands) if is_zarr(scene.path) else _raster_levels(scene, bands)
+    # Thumbnails, the window of values and a view from afar all take the coarsest level: it is read once.
+    levels[-1] = dask.array.from_array(levels[-1].compute(), chunks=-1)  # type: ignore[no-untyped-call]
+    return levels
 
 
 def _zarr_levels(scene: Scene, bands: tuple[int, ...]) -> list[Any]:
@@ -46,6 +51,9 @@ def _zarr_levels(scene: Scene, bands: tuple[int, ...]) -> list[Any]:
         # A dask array, since napari reads the whole length of an axis of a bare Zarr array that it does not show.
         whole = dask.array.from_zarr(store[name])  # type: ignore[no-untyped-call]
         levels.append(whole if whole.ndim == 2 else _chosen(whole, bands))
+    # A store without a pyramid, or with a short one, is looked at from afar through every second pixel.
+    while max(levels[-1].shape[:2]) > SCREEN:
+        levels.append(levels[-1][::2, ::2])
     return levels
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from datprl_toolkit.remote_sensing import Scene
 
 STORED_BYTES = 64 * 2**20
+COLOUR_BANDS = 3
 KEY = "datprl"
 """Key of a layer's metadata under which its source or its restoration stands."""
 
@@ -71,7 +72,7 @@ class VolumeSource:
             return None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SceneSource:
     """A georeferenced raster.
 
@@ -81,10 +82,28 @@ class SceneSource:
         What the raster is.
     bands
         The bands that are shown, numbered from 1.
+    levels
+        Lazy arrays of stored values, (rows, columns) or (rows, columns, bands), the finest first.
+    window
+        Stored values that are shown black and white.
     """
 
     scene: Scene
     bands: tuple[int, ...]
+    levels: list[Any]
+    window: tuple[float, float]
+
+    @property
+    def is_coloured(self) -> bool:
+        """Whether three bands are shown as colours."""
+        return len(self.bands) == COLOUR_BANDS
+
+    def stretched(self, values: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+        """Return stored values as they are shown: the window as 0 to 255."""
+        low, high = self.window
+        scaled = (np.nan_to_num(values.astype(np.float32), nan=low) - np.float32(low)) * np.float32(255 / (high - low))
+        shown: npt.NDArray[np.uint8] = np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
+        return shown
 
 
 @dataclass(frozen=True)

@@ -61,12 +61,10 @@ def describe(viewer: ViewerModel, layer: Image, position: Any) -> str:
     position
         In world coordinates.
     """
-    scene = layer.metadata[KEY]
+    found = layer.metadata[KEY]
+    scene = found.source if isinstance(found, Restoration) else found
     if isinstance(scene, SceneSource):
-        from napari_datprl.scene_layers import describe_scene_position
-
-        row, column = layer.world_to_data(np.asarray(position, dtype=float)[-2:])[:2]
-        return describe_scene_position(scene, float(row), float(column))
+        return _describe_scene(viewer, layer, scene, position)
     value = value_at(layer, position)
     if value is None:
         return ""
@@ -88,6 +86,17 @@ def describe(viewer: ViewerModel, layer: Image, position: Any) -> str:
         place = layer.world_to_data(np.asarray(position)[-layer.ndim :])
         parts.append(describe_position(patient_position(source.volume, tuple(place))))
     return ", ".join(parts)
+
+
+def _describe_scene(viewer: ViewerModel, layer: Image, scene: SceneSource, position: Any) -> str:
+    from napari_datprl.scene_layers import describe_scene_position
+    from napari_datprl.scene_restoration import SceneRestoration
+
+    partner = partner_of(viewer, layer)
+    both = [layer.metadata[KEY], None if partner is None else partner.metadata[KEY]]
+    restoration = next((each for each in both if isinstance(each, SceneRestoration)), None)
+    row, column = layer.world_to_data(np.asarray(position, dtype=float)[-2:])[:2]
+    return describe_scene_position(scene, float(row), float(column), restoration)
 
 
 def partner_of(viewer: ViewerModel, layer: Image) -> Image | None:

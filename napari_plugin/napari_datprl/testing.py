@@ -65,8 +65,10 @@ def brightened(layer: Image, share: float = 0.1) -> Image:
 
     from napari_datprl.choices import Choices, likely_profile, prepare
     from napari_datprl.layers import restored_layer
+    from napari_datprl.restoration import SliceRestoration
 
     restoration, _ = prepare(layer, Choices(), 0)
+    assert isinstance(restoration, SliceRestoration)
     restoration.profile = likely_profile(layer)
     for index in range(restoration.total):
         unit = restoration.profile.to_unit(restoration.original(index))

@@ -1,4 +1,4 @@
-"""The writer of derived DICOM series and of NIfTI.
+"""The writers: derived DICOM series and NIfTI of what was restored from DICOM, COG and Zarr of scenes.
 
 napari calls a writer in the thread of the window and waits for it, as for every writer;
 the button of the restore widget writes without waiting.
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from napari_datprl.engine_process import ENGINE, EngineProcess
 from napari_datprl.messages import Failed, Finished, Request
 from napari_datprl.restoration import Restoration
-from napari_datprl.sources import KEY
+from napari_datprl.sources import KEY, SceneSource
 
 SUFFIX = ".dicom"
 
@@ -34,6 +34,26 @@ def write_volume(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
     request = write_request(restoration if isinstance(restoration, Restoration) else None, _folder(path))
     finish(request)
     return [str(_folder(path))]
+
+
+def write_scene(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
+    """Write a scene as COG or Zarr, by the ending: all of it, restored if the layer is, else as it is.
+
+    Raises
+    ------
+    DatprlError
+        If the layer is no scene, or the output exists.
+    """
+    from datprl_toolkit.errors import ErrorCode, OptionError
+    from napari_datprl.requests import copy_request, write_request
+    from napari_datprl.scene_restoration import SceneRestoration
+
+    found = attributes.get("metadata", {}).get(KEY)
+    if not isinstance(found, SceneRestoration | SceneSource):
+        raise OptionError(ErrorCode.OPTION, "only a georeferenced scene is written as one")
+    request = copy_request(found, Path(path)) if isinstance(found, SceneSource) else write_request(found, Path(path))
+    finish(request)
+    return [path]
 
 
 def finish(request: Request, engine: EngineProcess = ENGINE) -> Any:

@@ -7,8 +7,9 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from datprl_nodes.calling import check_suffix, make_node
-from datprl_nodes.node import Node, did_you_mean, find_node
+from datprl_nodes.calling import check_ending
+from datprl_nodes.node import Node, did_you_mean, make_node
+from datprl_nodes.registry import find_node
 from datprl_toolkit.errors import DatprlError, ErrorCode, InputError
 
 if TYPE_CHECKING:
@@ -120,20 +121,21 @@ class _Checker:
                 return step.node
             return make_node(step.node, find_node(step.node), step.parameters)
         except DatprlError as error:
-            self._say(f"step '{name}': {error.what}{_remedy(error)}")
+            self._say(f"step '{name}': {error.what}{_lowered(error.remedy)}")
             return None
 
     def _check_step(self, name: str, step: Step, node: Node) -> None:
         node_name = step.node if isinstance(step.node, str) else type(node).__name__
         where, ports = f"step '{name}' ({node_name})", node.inputs()
-        for wrong in step.inputs.keys() - ports.keys():
-            hint = did_you_mean(wrong, ports) or f"it has {', '.join(ports) or 'none'}"
-            self._say(f"{where} has no input port '{wrong}'; {hint}")
+        wrong = sorted(step.inputs.keys() - ports.keys())
+        for port_name in wrong:
+            hint = did_you_mean(port_name, ports) or f"It has {', '.join(ports) or 'none'}"
+            self._say(f"{where} has no input port '{port_name}'{_lowered(hint)}")
         inputs: dict[str, tuple[Source, ...]] = {}
         bound: dict[str, tuple[str, ...]] = {}
         for port in ports.values():
             references = step.inputs.get(port.name, ())
-            if not references and not port.optional:
+            if not references and not port.optional and not wrong:
                 self._say(
                     f"{where}: the input port '{port.name}' ({port.label}) is left open; {self._fitting(name, port)}"
                 )
@@ -172,8 +174,8 @@ class _Checker:
             return Source(name, "")
         if name not in self._workflow.steps:
             known = {*self._workflow.inputs, *self._workflow.steps}
-            hint = did_you_mean(name, known) or f"there are {', '.join(sorted(known))}"
-            self._say(f"{where}: there is no input or step '{reference if name in known else name}'; {hint}")
+            hint = did_you_mean(name, known) or f"There are {', '.join(sorted(known))}"
+            self._say(f"{where}: there is no input or step '{reference if name in known else name}'{_lowered(hint)}")
         elif name in self.steps:
             ports = self.steps[name].outputs
             if port in ports or (not port and len(ports) == 1):
@@ -230,11 +232,10 @@ class _Checker:
         self.outputs[target] = source
 
     def _check_suffix(self, where: str, target: str, source: Source) -> None:
-        node, (kind, *others) = self.steps[source.name].node, self._types(source)
         try:
-            check_suffix(kind, PurePath(target), node.suffix if kind == "Path" and not others else None)
+            check_ending(self.steps[source.name].node, self._types(source), PurePath(target))
         except DatprlError as error:
-            self._say(f"{where}: {error.what}{_remedy(error)}")
+            self._say(f"{where}: {error.what}{_lowered(error.remedy)}")
 
     def _check_used(self) -> None:
         used = {s.name for step in self.steps.values() for sources in step.inputs.values() for s in sources}
@@ -253,8 +254,9 @@ def _declared(node: Node) -> dict[str, tuple[str, ...]]:
     return {port.name: port.types for port in node.outputs().values()}
 
 
-def _remedy(error: DatprlError) -> str:
-    return f"; {error.remedy[0].lower()}{error.remedy[1:]}" if error.remedy else ""
+def _lowered(remedy: str) -> str:
+    """Return a remedy as the end of a sentence."""
+    return f"; {remedy[0].lower()}{remedy[1:]}" if remedy else ""
 
 
 def _owner(reference: str) -> str:

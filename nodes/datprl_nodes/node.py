@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-from datprl_nodes.ports import Port, input_ports, output_ports
-from datprl_toolkit.errors import DatprlError, ErrorCode, InputError
+from datprl_nodes.ports import Port, input_ports, output_ports, takes_job
+from datprl_nodes.values import type_of
+from datprl_toolkit.errors import DatprlError, ErrorCode, OptionError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from datprl_toolkit.restoring import ProgressCallback
-
-GROUP = "datprl.nodes"
-"""Entry-point group under which packages offer their nodes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +56,8 @@ class Node(BaseModel):
     """What the node does, in a few words."""
     category: ClassVar[str] = "other"
     """Under which heading a list or a menu shows it."""
-    suffix: ClassVar[str] = ""
-    """Ending of the file that a node with an output of the type Path makes; empty for a folder."""
+    suffix: ClassVar[str | None] = ""
+    """Ending of the file that a node with an output of the type Path makes; empty for a folder, None if it depends."""
     run: ClassVar[Callable[..., Any]]
 
     @classmethod
@@ -108,31 +105,62 @@ def describe(name: str, node: type[Node]) -> dict[str, Any]:
     }
 
 
-def find_nodes() -> dict[str, type[Node]]:
-    """Return every installed node by its name, whichever package offers it; see also :func:`broken_nodes`."""
-    return _load_nodes()[0]
+def make_node(name: str, kind: type[Node], parameters: Mapping[str, Any]) -> Node:
+    """Return a node with parameters that fit it.
+
+    Raises
+    ------
+    OptionError
+        ``E_OPTION`` for the first that does not, with its name, its value and what would fit.
+    """
+    try:
+        return kind(**parameters)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"][:1]) or name
+        if first["type"] == "extra_forbidden":
+            what = f"the node '{name}' has no parameter '{where}'"
+            known = ", ".join(kind.model_fields) or "none"
+            raise OptionError(
+                ErrorCode.OPTION, what, remedy=did_you_mean(where, set(kind.model_fields)) or f"It has {known}"
+            ) from None
+        given = first["input"] if first["type"] != "missing" else "nothing"
+        problem = f"{first['msg'][0].lower()}{first['msg'][1:]}"
+        description = kind.model_fields[where].description if where in kind.model_fields else None
+        raise OptionError(
+            ErrorCode.OPTION,
+            f"parameter '{where}' of the node '{name}' cannot be {given!r}: {problem}",
+            remedy=description.rstrip(".") if description else "",
+        ) from None
 
 
-def broken_nodes() -> dict[str, str]:
-    """Return, by name, why a node that a package offers cannot be used."""
-    return _load_nodes()[1]
+def call_node(node: Node, inputs: Mapping[str, Any], job: Job) -> dict[str, Any]:
+    """Run a node on values and return its outputs by port.
 
-
-def find_node(name: str) -> type[Node]:
-    """Return one node.
+    Parameters
+    ----------
+    inputs
+        A value for each port; a tuple of them for a port that takes any number.
 
     Raises
     ------
     DatprlError
-        ``E_MISSING`` if no package offers it, with the nearest name; ``E_NODE`` if it cannot be loaded.
+        What the node raises; ``E_NODE`` for an error of another kind, and for a result that is not as declared.
     """
-    found, broken = _load_nodes()
-    if name in found:
-        return found[name]
-    if name in broken:
-        raise DatprlError(ErrorCode.NODE, f"the node '{name}' cannot be loaded: {broken[name]}")
-    hint = did_you_mean(name, found) or "See all with: datprl node list"
-    raise InputError(ErrorCode.MISSING, f"there is no node '{name}'", remedy=hint)
+    name = takes_job(type(node).run)
+    try:
+        result = node.run(**inputs, **({name: job} if name else {}))
+    except (DatprlError, KeyboardInterrupt):
+        raise
+    except Exception as error:
+        line = " ".join(str(error).split())
+        raise DatprlError(ErrorCode.NODE, f"the node failed: {type(error).__name__}: {line}") from error
+    ports = node.outputs()
+    outputs = dict(zip(ports, result, strict=True)) if isinstance(result, tuple) else {next(iter(ports)): result}
+    for port, value in outputs.items():
+        if type_of(value) not in ports[port].types:
+            raise DatprlError(ErrorCode.NODE, f"the node gave a {type_of(value)} where it declares {ports[port].label}")
+    return outputs
 
 
 def did_you_mean(name: str, known: Mapping[str, object] | set[str]) -> str:
@@ -141,24 +169,3 @@ def did_you_mean(name: str, known: Mapping[str, object] | set[str]) -> str:
 
     near = get_close_matches(name, sorted(known), n=1, cutoff=0.5)
     return f"Perhaps '{near[0]}' was meant" if near else ""
-
-
-def _load_nodes() -> tuple[dict[str, type[Node]], dict[str, str]]:
-    """Load what the entry points name; one package that is broken does not take the others with it."""
-    found: dict[str, type[Node]] = {}
-    broken: dict[str, str] = {}
-    for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
-        try:
-            node = entry.load()
-        except Exception as error:  # whatever somebody else's package does when it is imported
-            broken[entry.name] = f"{type(error).__name__}: {' '.join(str(error).split())}"
-            continue
-        if not (isinstance(node, type) and issubclass(node, Node) and hasattr(node, "run")):
-            broken[entry.name] = f"{entry.value} is no node with a run"
-        elif entry.name in found and found[entry.name] is not node:
-            broken[entry.name] = "two packages offer a node of this name"
-        else:
-            found[entry.name] = node
-    for name in broken:
-        found.pop(name, None)
-    return found, broken

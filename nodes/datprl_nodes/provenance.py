@@ -64,7 +64,7 @@ def provenance_json(plan: Plan, work: Work, results: Mapping[str, Result], kept:
 
 def _add_task(document: dict[str, Any], work: Work, task: Task, result: Result, kept: bool) -> None:
     activity = f"datprl:step-{_word(task.name)}"
-    node = task.step.node
+    node, parameters = task.step.node, task.step.node.model_dump(mode="json")
     begun = datetime.fromisoformat(result.started)
     document["activity"][activity] = {
         "prov:label": task.name,
@@ -73,7 +73,7 @@ def _add_task(document: dict[str, Any], work: Work, task: Task, result: Result, 
         "datprl:node": task.step.node_name,
         "datprl:kept": kept,
         "datprl:key": task.key,
-        **{f"datprl:parameter-{name}": _without_path(value) for name, value in node.model_dump(mode="json").items()},
+        **{f"datprl:parameter-{name}": _without_path(value) for name, value in parameters.items() if value is not None},
         **{f"datprl:{name}-sha256": value for name, value in node.fingerprint().items() if len(value) == 64},
         **({"datprl:warning": list(result.warnings)} if result.warnings else {}),
     }

@@ -136,6 +136,7 @@ class Restore(Restoration):
     """Restore whatever it is, found out from its content: DICOM, NIfTI, a scene, a picture or a folder of them."""
 
     title: ClassVar[str] = "Restore files"
+    suffix: ClassVar[str | None] = None
 
     scale: int = Field(default=1, ge=1, le=4, description="Factor of enlargement of both axes (scenes, pictures).")
     quantity: Literal["hu", "suv", "bqml", "mr"] | None = Field(

@@ -15,12 +15,11 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
-from datprl_nodes.calling import call_node
 from datprl_nodes.devices import device_alone
-from datprl_nodes.node import Job
+from datprl_nodes.node import Job, call_node
 from datprl_nodes.tasks import Given, Work, naming_step
 from datprl_nodes.values import KINDS
-from datprl_toolkit.errors import ErrorCode, ResourceError, missing_package
+from datprl_toolkit.errors import DatprlError, ErrorCode, ResourceError, missing_package
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -102,7 +101,7 @@ def run_tasks(
     return {name: result for name, result in found.items() if result is not None}
 
 
-def run_task(task: Task, store: Store, tell: Callable[[Event], None], *_: object) -> None:
+def run_task(task: Task, store: Store, tell: Callable[[Event], None]) -> None:
     """Do one piece of work, in whatever process, and keep what it made; what came before it is in the store."""
     with naming_step(task.name, task.step.node_name), ExitStack() as stack:
         stack.push(lambda kind, *_: tell(Event(task.name, "failed")) if kind is not None else None)
@@ -144,8 +143,16 @@ def _tell_progress(tell: Callable[[Event], None], task: str, progress: Progress)
     tell(Event(task, "running", progress.step, progress.done, progress.total, progress.unit))
 
 
-def _graph(tasks: list[Task], store: Store, tell: Callable[[Event], None], *, resources: bool = False) -> list[Any]:
-    """Return the tasks as Dask sees them; edges say only what comes first, since values lie in the store."""
+def _graph(tasks: list[Task], work: Callable[..., None], *, resources: bool = False) -> list[Any]:
+    """Return the tasks as Dask sees them; edges say only what comes first, since values lie in the store.
+
+    Parameters
+    ----------
+    work
+        Does one task, which is its first argument; what it needs, which is done by then, follows.
+    resources
+        Whether the workers declare their devices.
+    """
     try:
         import dask
         from dask.delayed import delayed
@@ -155,14 +162,21 @@ def _graph(tasks: list[Task], store: Store, tell: Callable[[Event], None], *, re
     nodes: dict[str, Any] = {}
     for task in tasks:
         needs = [nodes[name] for name in task.needs if name in nodes]
-        alone = resources and task.step.node.device_used() is not None
+        alone = resources and _needs_device(task)
         with dask.annotate(  # type: ignore[attr-defined]
             **({"resources": {DEVICE_RESOURCE: 1}} if alone else {})
         ):
             # Wrapped, since Dask would take apart and rebuild what it is given as an argument.
-            call = delayed(partial(run_task, task, store, tell), name=task.name, pure=False, traverse=False)
+            call = delayed(partial(work, task), name=task.name, pure=False, traverse=False)
             nodes[task.name] = call(*needs, dask_key_name=f"{task.name}-{task.key[:12]}")
     return list(nodes.values())
+
+
+def _needs_device(task: Task) -> bool:
+    try:
+        return task.step.node.device_used() is not None
+    except DatprlError:
+        return True  # one that the workers have, and not this machine
 
 
 def _run_on_threads(tasks: list[Task], store: Store, engine: Engine, observe: Callable[[Event], None]) -> None:
@@ -178,7 +192,7 @@ def _run_on_threads(tasks: list[Task], store: Store, engine: Engine, observe: Ca
 
     pool = ThreadPoolExecutor(max(1, engine.threads), thread_name_prefix="step")
     try:
-        graph = _graph(tasks, store, tell)
+        graph = _graph(tasks, lambda task, *_: run_task(task, store, tell))
         compute(*graph, scheduler="threads", pool=pool, optimize_graph=False)  # type: ignore[no-untyped-call]
     except KeyboardInterrupt:
         stopped.set()
@@ -193,15 +207,27 @@ def _run_on_cluster(tasks: list[Task], store: Store, engine: Engine, observe: Ca
         client.subscribe_topic(TOPIC, lambda told: observe(Event(**told[1][TOPIC])))
         workers = client.scheduler_info(n_workers=-1)["workers"].values()
         resources = any(DEVICE_RESOURCE in worker.get("resources", {}) for worker in workers)
-        futures = client.compute(_graph(tasks, store, _tell_client, resources=resources), optimize_graph=False)
+        graph = _graph(tasks, partial(_run_on_worker, store), resources=resources)
+        futures = client.compute(graph, optimize_graph=False)
         client.gather(futures)
 
 
-def _tell_client(event: Event) -> None:
+def _run_on_worker(store: Store, task: Task, *_: object) -> None:
     from distributed import get_worker
 
-    # Dask adds entries of its own beside ours.
-    get_worker().log_event(TOPIC, {TOPIC: {name: getattr(event, name) for name in Event.__slots__}})
+    worker = get_worker()  # found here, and not in the threads that a node starts
+
+    def tell(event: Event) -> None:
+        # Dask adds entries of its own beside ours.
+        worker.log_event(TOPIC, {TOPIC: {name: getattr(event, name) for name in Event.__slots__}})
+
+    failure = None
+    try:
+        run_task(task, store, tell)
+    except DatprlError as error:
+        failure = type(error)(error.code, error.what, where=error.where, remedy=error.remedy)
+    if failure is not None:
+        raise failure  # alone, since what led to it cannot always travel
 
 
 @contextmanager

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from datprl_nodes.node import describe, find_nodes
+from datprl_nodes.node import describe
+from datprl_nodes.registry import find_nodes
 from datprl_nodes.workflow import NAME, WorkflowInput
 
 if TYPE_CHECKING:

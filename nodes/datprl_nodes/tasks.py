@@ -10,7 +10,8 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from datprl_nodes.node import GROUP, Node, did_you_mean
+from datprl_nodes.node import Node, did_you_mean
+from datprl_nodes.registry import GROUP
 from datprl_nodes.values import plain_json
 from datprl_toolkit import __version__
 from datprl_toolkit.errors import DatprlError, ErrorCode, InputError, OptionError
@@ -171,7 +172,9 @@ def _open_inputs(plan: Plan, paths: Mapping[str, Path], store: Store) -> dict[st
                 remedy=f"Add: --input {name}=PATH",
             )
         if not path.exists():
-            raise InputError(ErrorCode.MISSING, f"there is no such file or folder for the input '{name}'", where=path)
+            what = f"there is no such file or folder for the input '{name}'"
+            remedy = "" if name in paths else f"Add: --input {name}=PATH"
+            raise InputError(ErrorCode.MISSING, what, where=path.resolve(), remedy=remedy)
         files = {"": path} if declared.each is None else _each_file(name, path, declared.each)
         found[name] = {
             item: Given(declared.type, file.absolute(), store.digest_of(file, _all_files(declared.type, file)))

@@ -66,6 +66,24 @@ def test_a_batch_in_a_pipe_is_one_line_for_each_scene_and_goes_on_when_given_aga
     assert [(record["name"], record["status"]) for record in records] == [("a", "done"), ("b", "done")]
 
 
+def test_the_options_of_scenes_are_those_of_a_single_one(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(FOLDER_VARIABLE, str(weights))
+    source = write_raster(
+        tmp_path / "a.tif", photograph(3, 300, 300), tiled=True, blockxsize=128, blockysize=128, compress="DEFLATE"
+    )
+    content = source.read_bytes()
+    source.write_bytes(content[: len(content) * 3 // 4])
+    chosen = ["--form", "zarr", "--zarr-profile", "legacy", "--context", "tile", "--on-error", "nodata"]
+    status, lines = datprl("a.tif", "out", *chosen, "--tile", "128")
+    assert status == 3, lines
+    assert lines[1].startswith("[1/1] partial a: 300 x 300")
+    assert (tmp_path / "out" / "a.zarr" / ".zgroup").exists()
+    assert datprl("a.tif", "out", *chosen, "--tile", "128", "--cluster", "tcp://nobody:1")[0] == 3  # nothing to do
+
+
 def test_an_interrupted_batch_says_what_is_kept_and_leaves_no_half_output(weights: Path, tmp_path: Path) -> None:
     (tmp_path / "tiles").mkdir()
     write_raster(tmp_path / "tiles" / "a.tif", photograph(3, 24, 32))

@@ -224,6 +224,30 @@ def test_the_option_writes_the_page_of_every_kind_and_leaves_the_inputs_alone(tm
     assert bands[3].gain == pytest.approx(1.0)
 
 
+def test_the_prompts_of_a_scene_are_told_where_all_its_tiles_share_them(tmp_path: Path) -> None:
+    source = write_raster(tmp_path / "in.tif", photograph(3, 60, 70))
+    restore(source, tmp_path / "out.tif", tiny_restorer())
+    restore(source, tmp_path / "own.tif", tiny_restorer(), RestoreOptions(context="tile"))
+    (part,) = make_report(source, tmp_path / "out.tif", restorer=tiny_restorer()).parts
+    assert part.network is not None
+    assert sum(share for _, share, _ in part.network.prompts[0].chosen) == pytest.approx(1.0)
+    (part,) = make_report(source, tmp_path / "own.tif", restorer=tiny_restorer()).parts
+    assert part.network is None
+    assert any("datprl prompts" in line for line in part.warnings)
+
+
+def test_a_page_that_compares_some_of_many_pictures_says_so(tmp_path: Path) -> None:
+    for folder in ("in", "out"):
+        (tmp_path / folder).mkdir()
+        for number in range(14):
+            picture = Image.fromarray(np.full((16, 16), number, np.uint8))
+            picture.save(tmp_path / folder / f"{number:02d}.png")
+    report = make_report(tmp_path / "in", tmp_path / "out")
+    assert len(report.parts) == 12
+    (line,) = report.warnings
+    assert line.startswith("W_SAMPLED: the page compares the first 12 of 14 pictures")
+
+
 def test_a_scene_that_was_moved_or_touched_fails(tmp_path: Path) -> None:
     import rasterio
     from affine import Affine

@@ -24,7 +24,7 @@ from datprl_toolkit.medical.nifti_reading import display_order, read_nifti
 from datprl_toolkit.medical.nifti_restore import NiftiOptions, restore_dicom_as_nifti, restore_nifti
 from datprl_toolkit.medical.nifti_writing import StoredType, choose_type
 from datprl_toolkit.medical.options import DicomOptions
-from datprl_toolkit.medical.profiles import CT_SOFT_TISSUE
+from datprl_toolkit.medical.profiles import CT_SOFT_TISSUE, volume_suv_factor
 from datprl_toolkit.medical.reading import scan
 from datprl_toolkit.medical.testing import write_synthetic_series
 from datprl_toolkit.restoring.testing import identity_restorer
@@ -418,6 +418,30 @@ def test_what_nifti_has_no_place_for_is_refused(tmp_path: Path, identity: Restor
     kinds["shuffled"](tmp_path / "even")
     with pytest.raises(DatprlError, match="E_OPTION"):
         restore_dicom_as_nifti(tmp_path / "even", tmp_path / "out.nii", identity, DicomOptions(all_series=True))
+    assert not (tmp_path / "out.nii").exists()
+
+
+def test_a_pet_series_is_written_in_the_kind_of_suv_that_is_asked_for(tmp_path: Path, identity: Restorer) -> None:
+    def describe(dataset: Any, index: int) -> None:
+        dataset.PatientSex = "F"
+
+    write_synthetic_series(tmp_path / "in", "PT", change=describe)
+    for name, suv in (("activity", None), ("bw", "BW"), ("lean", "LBMJANMA"), ("surface", "BSA")):
+        options = DicomOptions(suv=suv)  # type: ignore[arg-type]
+        restore_dicom_as_nifti(tmp_path / "in", tmp_path / f"{name}.nii", identity, options)
+    activity, body = (values_of(tmp_path / f"{name}.nii").astype(float) for name in ("activity", "bw"))
+    (series,) = group_series(scan(tmp_path / "in").instances)
+    np.testing.assert_allclose(body, activity * volume_suv_factor(series.volume, series.earliest), rtol=1e-6)
+    for name, ratio in (("lean", 9270 / (8780 + 244 * 75 / 1.75**2)), ("surface", 0.253752)):
+        np.testing.assert_allclose(values_of(tmp_path / f"{name}.nii"), body * ratio, rtol=1e-5)
+
+
+def test_suv_is_refused_for_what_is_no_pet_and_where_the_header_lacks_it(tmp_path: Path, identity: Restorer) -> None:
+    write_synthetic_series(tmp_path / "CT", "CT", 2)
+    write_synthetic_series(tmp_path / "PT", "PT", 2)  # of the sex "O", for which there is no lean body mass
+    for modality, suv, code in (("CT", "BW", "E_OPTION"), ("PT", "LBMJANMA", "E_QUANTITY")):
+        with pytest.raises(DatprlError, match=code):
+            restore_dicom_as_nifti(tmp_path / modality, tmp_path / "out.nii", identity, DicomOptions(suv=suv))  # type: ignore[arg-type]
     assert not (tmp_path / "out.nii").exists()
 
 

@@ -8,7 +8,17 @@ import pytest
 from pydicom.dataset import Dataset
 
 from datprl_toolkit.errors import ErrorCode, InputError
-from datprl_toolkit.medical.quantity import PHILIPS_CREATOR, Rescale, read_rescale, read_unit, suv_factor
+from datprl_toolkit.medical.header import tolerant_pydicom
+from datprl_toolkit.medical.quantity import (
+    PHILIPS_CREATOR,
+    Rescale,
+    SuvType,
+    moment,
+    read_rescale,
+    read_unit,
+    suv_factor,
+    suv_ratio,
+)
 from datprl_toolkit.medical.testing import synthetic_slice
 
 # One hour from injection (09:15) to series (10:15): 75 kg, 370 MBq of F-18.
@@ -54,6 +64,60 @@ def test_values_that_are_suv_already_have_the_factor_one() -> None:
     dataset.Units = "GML"
     assert suv_factor(dataset) == 1.0
     assert read_unit(dataset, "PT", "", Path("a")) == "SUV"
+
+
+@pytest.mark.parametrize(
+    ("sex", "suv_type", "expected"),
+    [
+        ("M", "BW", 1.0),
+        ("M", "LBMJANMA", 9270 / (6680 + 216 * 75 / 1.75**2)),
+        ("F", "LBMJANMA", 9270 / (8780 + 244 * 75 / 1.75**2)),
+        ("M", "LBMJAMES128", 1.10 - 128 * 75 / 175**2),
+        ("F", "LBMJAMES128", 1.07 - 148 * 75 / 175**2),
+        ("O", "BSA", 0.253752),  # 19031 cm2 of surface, 75000 g
+    ],
+)
+def test_other_kinds_of_suv_follow_from_weight_size_and_sex(sex: str, suv_type: SuvType, expected: float) -> None:
+    dataset = pet()
+    dataset.PatientSex = sex
+    assert suv_ratio(dataset, suv_type) == pytest.approx(expected, rel=1e-5)
+
+
+def test_values_that_are_suv_of_another_kind_are_brought_to_body_weight() -> None:
+    dataset = pet()
+    dataset.PatientSex = "F"
+    kinds: dict[tuple[str, str], SuvType] = {
+        ("GML", "LBMJANMA"): "LBMJANMA", ("GML", "LBM"): "LBMJAMES128", ("CM2ML", "BSA"): "BSA"
+    }  # fmt: skip
+    for (units, written), suv_type in kinds.items():
+        dataset.Units, dataset.SUVType = units, written
+        assert suv_factor(dataset) * suv_ratio(dataset, suv_type) == pytest.approx(1.0, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value", "suv_type"),
+    [
+        ("PatientSex", "O", "LBMJANMA"),
+        ("PatientSize", None, "BSA"),
+        ("PatientSize", "175", "LBMJANMA"),  # centimetres
+        ("PatientSize", "0.5", "LBMJAMES128"),  # lean body mass would be negative
+        ("PatientWeight", "0", "BSA"),
+    ],
+)
+def test_a_kind_of_suv_that_lacks_what_it_needs_is_refused(keyword: str, value: object, suv_type: SuvType) -> None:
+    dataset = pet()
+    dataset.PatientSex = "M"
+    setattr(dataset, keyword, value)
+    with pytest.raises(InputError) as caught:
+        suv_ratio(dataset, suv_type)
+    assert caught.value.code is ErrorCode.QUANTITY
+
+
+def test_a_date_that_pydicom_makes_of_damage_is_none() -> None:
+    dataset = pet()
+    with tolerant_pydicom():
+        dataset.SeriesDate = "\x01\x00\x01!"  # taken for the bytes of a pickled date, with the day 33
+    assert moment(dataset, "SeriesDate", "SeriesTime") is None
 
 
 def test_philips_counts_use_the_private_factor() -> None:

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import os
 import shutil
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -185,6 +187,24 @@ def test_a_pet_whose_first_slice_is_empty_is_right_in_readers_that_use_one_slope
     assert slopes[0] == pytest.approx(np.median(slopes[1:]), rel=1e-9)
 
 
+@pytest.mark.parametrize("modality", MODALITIES)
+def test_under_one_source_date_epoch_equal_runs_write_equal_bytes(
+    modality: Modality, tmp_path: Path, dimmer: Restorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
+    write_synthetic_series(tmp_path / "in", modality, 3)
+    contents = []
+    for name in ("one", "two"):
+        restore_dicom(tmp_path / "in", tmp_path / name, dimmer)
+        contents.append({path.name: path.read_bytes() for path in (tmp_path / name).iterdir()})
+    assert contents[0] == contents[1]
+    assert pydicom.dcmread(tmp_path / "one" / "0001.dcm").InstanceCreationDate == "20231114"
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "yesterday")
+    with pytest.raises(DatprlError, match="E_OPTION"):
+        restore_dicom(tmp_path / "in", tmp_path / "three", dimmer)
+    assert not (tmp_path / "three").exists()
+
+
 def test_what_describes_the_old_pixels_is_gone(tmp_path: Path, tiny: Restorer) -> None:
     def add_stale(dataset: FileDataset, index: int) -> None:
         dataset.add_new("SmallestImagePixelValue", "SS", 0)
@@ -358,6 +378,25 @@ def test_a_cancelled_job_leaves_nothing_behind(tmp_path: Path, identity: Restore
     with pytest.raises(KeyboardInterrupt):
         restore_dicom(tmp_path / "in", tmp_path / "out", identity, progress=cancel)
     assert list(tmp_path.iterdir()) == [tmp_path / "in"]
+
+
+def test_a_job_that_is_killed_leaves_nothing_that_looks_like_a_result(tmp_path: Path, dimmer: Restorer) -> None:
+    write_synthetic_series(tmp_path / "in", "CT", 6)
+
+    def die(progress: Progress) -> None:
+        if progress.step == "restoring" and progress.done == 4:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    child = os.fork()
+    if child == 0:
+        restore_dicom(tmp_path / "in", tmp_path / "out", dimmer, progress=die)
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    assert os.WTERMSIG(status) == signal.SIGKILL
+    assert not (tmp_path / "out").exists()
+    assert {path.parent for path in tmp_path.rglob("*.dcm")} == {tmp_path / "in"}
+    restore_dicom(tmp_path / "in", tmp_path / "out", dimmer)
+    assert len(list((tmp_path / "out").glob("*.dcm"))) == 6
 
 
 def test_progress_counts_every_slice_of_every_step(tmp_path: Path, identity: Restorer) -> None:

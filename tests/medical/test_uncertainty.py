@@ -5,9 +5,10 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import highdicom
+import nibabel
 import numpy as np
 import pydicom
 import pytest
@@ -16,7 +17,7 @@ from pydicom.uid import UID
 
 from datprl_toolkit.errors import DatprlError, ErrorCode
 from datprl_toolkit.jobs import RestoreOptions, restore
-from datprl_toolkit.medical import DicomOptions, restore_dicom
+from datprl_toolkit.medical import DicomOptions, restore_dicom, uncertainty
 from datprl_toolkit.medical.opening import open_volume
 from datprl_toolkit.medical.profiles import choose_profile
 from datprl_toolkit.medical.survey import survey
@@ -43,6 +44,12 @@ def maps_of(source: Path, output: Path, restorer: Restorer, **more: object) -> l
 def places(dataset: FileDataset) -> np.ndarray:
     frames = dataset.PerFrameFunctionalGroupsSequence
     return np.array([frame.PlanePositionSequence[0].ImagePositionPatient for frame in frames], dtype=float)
+
+
+def by_place(dataset: FileDataset) -> np.ndarray:
+    """Return the frames in the order of their positions, (N, rows, columns)."""
+    frames: np.ndarray = dataset.pixel_array.reshape(-1, dataset.Rows, dataset.Columns)
+    return frames[np.argsort(places(dataset)[:, 2])]
 
 
 @pytest.mark.parametrize("modality", MODALITIES)
@@ -189,7 +196,45 @@ def test_an_output_that_exists_or_lies_in_the_way_is_refused_before_any_work(tmp
 
 
 def test_the_option_is_refused_where_there_is_nothing_to_map(tmp_path: Path, tiny: Restorer) -> None:
-    write_synthetic_series(tmp_path / "in", "CT", 2)
+    (tmp_path / "photo.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     with pytest.raises(DatprlError) as caught:
-        restore(tmp_path / "in", tmp_path / "out.nii.gz", tiny, RestoreOptions(uncertainty=tmp_path / "maps"))
+        restore(tmp_path / "photo.png", tmp_path / "out.png", tiny, RestoreOptions(uncertainty=tmp_path / "maps"))
     assert caught.value.code is ErrorCode.OPTION
+
+
+def test_a_long_series_is_mapped_in_files_of_few_slices_that_say_the_same(
+    tmp_path: Path, tiny: Restorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_synthetic_series(tmp_path / "in", "CT", 5)
+    whole = {path.stem: pydicom.dcmread(path) for path in maps_of(tmp_path / "in", tmp_path / "whole", tiny)}
+    monkeypatch.setattr(uncertainty, "PART_PIXELS", 2 * 40 * 48)
+    parts = [pydicom.dcmread(path) for path in maps_of(tmp_path / "in", tmp_path / "parts", tiny)]
+    assert len(parts) == 6
+    assert len({dataset.SOPInstanceUID for dataset in parts}) == 6
+    assert sorted(int(dataset.InstanceNumber) for dataset in parts) == [1, 2, 3, 4, 5, 6]
+    assert {dataset.SeriesInstanceUID for dataset in parts} == {each.SeriesInstanceUID for each in whole.values()}
+    for kind in ("DEVIATION", "NOISE_RATIO"):
+        joined = np.concatenate([by_place(each) for each in parts if each.ContentLabel == kind])
+        (expected,) = (by_place(each) for each in whole.values() if each.ContentLabel == kind)
+        np.testing.assert_array_equal(joined, expected)
+
+
+def test_maps_of_a_nifti_lie_where_its_voxels_lie_and_hold_what_those_of_the_series_hold(
+    tmp_path: Path, tiny: Restorer
+) -> None:
+    write_synthetic_series(tmp_path / "in", "CT", 4)
+    dicom = {path.stem: pydicom.dcmread(path) for path in maps_of(tmp_path / "in", tmp_path / "dicom", tiny)}
+    restore(tmp_path / "in", tmp_path / "one.nii.gz", tiny, RestoreOptions(uncertainty=tmp_path / "maps"))
+    restored: Any = nibabel.load(tmp_path / "one.nii.gz")
+    assert sorted(path.name for path in (tmp_path / "maps").iterdir()) == ["deviation.nii.gz", "noise_ratio.nii.gz"]
+    for name in ("deviation", "noise_ratio"):
+        image: Any = nibabel.load(tmp_path / "maps" / f"{name}.nii.gz")
+        assert image.header.get_data_dtype() == np.float32
+        np.testing.assert_array_equal(image.affine, restored.affine)
+        slices = np.asarray(image.dataobj)[:, ::-1].T
+        np.testing.assert_allclose(slices, by_place(dicom[name]), atol=1e-6)
+    options = RestoreOptions(quantity="hu", uncertainty=tmp_path / "again")
+    restore(tmp_path / "one.nii.gz", tmp_path / "two.nii", tiny, options)
+    maps: Any = nibabel.load(tmp_path / "again" / "deviation.nii.gz")
+    assert maps.shape == restored.shape
+    assert np.asarray(maps.dataobj).max() > 0

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import json
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import nibabel
 import numpy as np
@@ -15,7 +16,7 @@ import pydicom
 import pytest
 from pydicom.data import get_testdata_file
 
-from datprl_toolkit.medical import restore_dicom
+from datprl_toolkit.medical import DicomOptions, restore_dicom
 from datprl_toolkit.medical.testing import Modality, write_synthetic_series
 
 if TYPE_CHECKING:
@@ -29,14 +30,18 @@ Errors = Callable[[Path], frozenset[str]]
 Tool = Callable[[str], str]
 
 
+@functools.cache
+def standard_tables() -> tuple[Any, ...]:
+    standard = Path(str(importlib.util.find_spec("highdicom").origin)).parent / "_standard"  # type: ignore[union-attr]
+    return tuple(json.loads((standard / f"{name}.json").read_text()) for name in TABLES)
+
+
 def missing_attributes(path: Path) -> set[str]:
     """Return the attributes of type 1 and 2 that the mandatory modules of the SOP class ask for and that are not there.
 
     The tables are those that highdicom ships; attributes inside sequences are left to dciodvfy.
     """
-    standard = Path(str(importlib.util.find_spec("highdicom").origin)).parent / "_standard"  # type: ignore[union-attr]
-    tables = [json.loads((standard / f"{name}.json").read_text()) for name in TABLES]
-    classes, objects, modules = tables
+    classes, objects, modules = standard_tables()
     dataset = pydicom.dcmread(path)
     missing = set()
     for module in objects[classes[dataset.SOPClassUID]]:
@@ -82,6 +87,26 @@ def test_no_error_is_added_to_those_of_the_source(
     source = Path(str(get_testdata_file(name, download=False)))
     restore_dicom(source, tmp_path / "out", tiny)
     assert dciodvfy_errors(tmp_path / "out" / "0001.dcm") <= dciodvfy_errors(source)
+
+
+def test_no_error_is_added_to_those_of_a_whole_medium(
+    tmp_path: Path, dimmer: Restorer, dciodvfy_errors: Errors, tool: Tool
+) -> None:
+    """The CT and MR series of pydicom's DICOMDIR, each file against its source."""
+    directory = Path(str(get_testdata_file("DICOMDIR", download=False)))
+    restore_dicom(directory, tmp_path / "out", dimmer, DicomOptions(all_series=True, on_error="skip"))
+    originals = {}
+    for path in directory.parent.rglob("*"):
+        if path.is_file() and path != directory:
+            originals[pydicom.dcmread(path, stop_before_pixels=True, force=True).get("SOPInstanceUID")] = path
+    results = sorted((tmp_path / "out").rglob("*.dcm"))
+    assert {pydicom.dcmread(path).Modality for path in results} == {"CT", "MR"}
+    for path in results:
+        source = originals[pydicom.dcmread(path).SourceImageSequence[0].ReferencedSOPInstanceUID]
+        assert dciodvfy_errors(path) <= dciodvfy_errors(source)
+        assert missing_attributes(path) <= missing_attributes(source)
+    files = [str(path) for path in results]
+    assert subprocess.run([tool("dcmftest"), *files], capture_output=True, text=True, check=False).returncode == 0
 
 
 def test_source_and_result_are_consistent_entities_of_one_study(restored: tuple[Path, Path], tool: Tool) -> None:

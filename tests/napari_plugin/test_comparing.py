@@ -47,6 +47,12 @@ def compared(viewer: Viewer, ct_folder: Path) -> CompareWidget:
     return widget
 
 
+def hide_names(viewer: Viewer) -> None:
+    for layer in viewer.layers:
+        if hasattr(layer, "name_overlay"):
+            layer.name_overlay.visible = False
+
+
 def only(viewer: Viewer, layer: Any) -> np.ndarray:
     for each in viewer.layers:
         each.visible = each is layer
@@ -60,7 +66,13 @@ def test_the_curtain_shows_before_left_of_the_line_and_after_right_of_it(compare
     compared.position.setValue(share)
     compared.set_mode(Mode.CURTAIN)
     viewer.canvas.overlays.scale_bar.visible = False
+    named = seen(viewer)
+    hide_names(viewer)
     picture = seen(viewer)
+    rows, columns = np.nonzero(np.abs(named - picture).max(axis=-1) > 20)
+    assert rows.max() < picture.shape[0] // 6, "the names stand above"
+    assert columns.min() < picture.shape[1] // 6
+    assert columns.max() > picture.shape[1] * 5 // 6
     line = column_of(viewer, picture, share, before)
     assert np.abs(pictures[0] - pictures[1]).mean() > 5
     assert np.abs(picture[:, : line - 6] - pictures[0][:, : line - 6]).max() <= 1

@@ -60,8 +60,8 @@ def test_the_layer_and_its_series_equal_those_of_the_command_line(
     for ours, theirs in zip(stored_pixels(tmp_path / "viewer"), stored_pixels(tmp_path / "line"), strict=True):
         # Another batch size adds up in another order: a tie may round the other way.
         assert np.abs(ours.astype(int) - theirs.astype(int)).max() <= 1
-    assert np.array_equal(np.asarray(restoration.planes), values(tmp_path / "viewer"))
-    assert not np.array_equal(np.asarray(restoration.planes), values(folder))
+    assert np.array_equal(np.asarray(restoration.stack), values(tmp_path / "viewer"))
+    assert not np.array_equal(np.asarray(restoration.stack), values(folder))
 
 
 def test_the_header_of_the_written_series_is_that_of_the_command_line(
@@ -90,7 +90,7 @@ def test_a_name_of_nifti_gives_the_same_values_in_the_same_place(
     reply = fill(restoration, write_request(restoration, tmp_path / "out.nii.gz"), engine)
     assert isinstance(reply, Finished), reply
     image: Any = nibabel.load(tmp_path / "out.nii.gz")
-    shown = np.asarray(restoration.planes)
+    shown = np.asarray(restoration.stack)
     to_voxel = np.linalg.inv(image.affine) @ np.diag([-1.0, -1.0, 1.0, 1.0]) @ layer.metadata["patient_affine"]
     for index in ((1, 5, 7), (4, 20, 30), (2, 33, 11)):
         voxel = np.rint(to_voxel @ [*index, 1])[:3].astype(int)
@@ -108,9 +108,9 @@ def test_strength_zero_is_the_original_and_needs_no_network(
     fill(restoration, asked, engine)
     monkeypatch.delattr(EngineProcess, "ask")
     restoration.set_strength(0.0)
-    assert np.array_equal(np.asarray(restoration.planes), np.asarray(layer.data))
+    assert np.array_equal(np.asarray(restoration.stack), np.asarray(layer.data))
     restoration.set_strength(0.5)
-    assert not np.array_equal(np.asarray(restoration.planes), np.asarray(layer.data))
+    assert not np.array_equal(np.asarray(restoration.stack), np.asarray(layer.data))
 
 
 def test_the_slice_that_is_looked_at_comes_first(ct_folder: Path, engine: EngineProcess, tiny_weights: str) -> None:
@@ -122,7 +122,7 @@ def test_the_slice_that_is_looked_at_comes_first(ct_folder: Path, engine: Engine
 
 def test_what_was_not_restored_yet_is_shown_as_nothing(ct_folder: Path) -> None:
     restoration, _ = prepare(opened(ct_folder), Choices(), 0)
-    assert np.isnan(np.asarray(restoration.planes)).all()
+    assert np.isnan(np.asarray(restoration.stack)).all()
     with pytest.raises(DatprlError, match="E_OPTION"):
         write_request(restoration, Path("out"))
 
@@ -204,7 +204,7 @@ def test_another_window_is_the_one_that_the_network_sees(
     fill(restoration, asked, engine)
     assert isinstance(restoration.profile, IntensityProfile)
     assert (restoration.profile.low, restoration.profile.high) == (-1300.0, 150.0)
-    changed = np.asarray(restoration.planes) != np.asarray(layer.data)
+    changed = np.asarray(restoration.stack) != np.asarray(layer.data)
     assert changed[np.asarray(layer.data) < -900].any()
 
 

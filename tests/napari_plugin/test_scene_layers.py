@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import dask
@@ -170,3 +171,65 @@ def test_a_scene_is_seen_north_up_with_its_pyramid(kind: str, viewer: Viewer, re
     viewer.scene.camera.zoom *= 12
     settle(1.0)
     assert layer.data_level == 0
+
+
+@pytest.fixture
+def huge(tmp_path: Path) -> Path:
+    """A store of 2.2 GB in the toolkit's own layout, whose blocks are all missing, and so read as no data."""
+    from datprl_toolkit.remote_sensing.zarr_layout import Layout
+    from datprl_toolkit.remote_sensing.zarr_writing import create_store
+
+    small = Scene.open(write_raster(tmp_path / "small.tif", photograph(3, 64, 64, "uint8"), transform=TRANSFORM))
+    target = replace(small, grid=replace(small.grid, height=30000, width=24000), path=tmp_path / "huge.zarr")
+    create_store(tmp_path / "huge.zarr", Layout(target), {})
+    return tmp_path / "huge.zarr"
+
+
+@pytest.mark.gl
+def test_of_a_store_of_two_gigabytes_only_what_is_shown_is_read(
+    huge: Path, viewer: Viewer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[int] = []
+    asked: list[str] = []
+    original, get = zarr.Array.__getitem__, zarr.storage.LocalStore.get
+
+    def counted(self: Any, key: Any) -> Any:
+        found = original(self, key)
+        read.append(np.asarray(found).nbytes)
+        return found
+
+    async def noted(self: Any, key: str, *others: Any, **options: Any) -> Any:
+        asked.append(key)
+        return await get(self, key, *others, **options)
+
+    monkeypatch.setattr(zarr.Array, "__getitem__", counted)
+    monkeypatch.setattr(zarr.storage.LocalStore, "get", noted)
+    finest: Any = zarr.open_group(huge, mode="r")["restored"]
+    assert finest.nbytes > 2 * 10**9
+    (layer,) = viewer.open(str(huge), plugin="datprl-toolkit")
+    viewer.reset_view()
+    settle(0.5)
+    shown = viewer.window._qt_viewer.canvas.size
+    coarsest = int(np.prod(layer.data[-1].shape))
+    assert layer.data_level > 2
+    # The level that is shown has up to four times the pixels of the screen, and its blocks reach beyond the view.
+    assert 0 < sum(read) < coarsest + 3 * 4 * (shown[0] + 512) * (shown[1] + 512)
+    assert not any(key.startswith("restored/c/") for key in asked)
+    read.clear()
+    viewer.scene.camera.zoom *= layer.downsample_factors[layer.data_level][0] * 1.5
+    settle(0.5)
+    assert layer.data_level == 0
+    assert 0 < sum(read) < 3 * 4 * (shown[0] + 512) * (shown[1] + 512)
+    assert 0 < len({key for key in asked if key.startswith("restored/c/")}) <= 4, "of 180 shards"
+
+
+def test_a_store_without_a_pyramid_is_seen_from_afar_through_some_of_its_pixels(tmp_path: Path) -> None:
+    values = photograph(3, 1100, 2100, "uint8")
+    copied = write_raster(tmp_path / "scene.tif", values, transform=TRANSFORM)
+    import rioxarray
+
+    image: Any = rioxarray.open_rasterio(copied)
+    image.to_dataset(name="image").to_zarr(tmp_path / "bare.zarr", zarr_format=2)
+    found = scenes.scene_levels(Scene.open(tmp_path / "bare.zarr"), (1, 2, 3))
+    assert [level.shape[:2] for level in found] == [(1100, 2100), (550, 1050), (275, 525)]
+    assert np.array_equal(np.asarray(found[2]), np.moveaxis(values, 0, -1)[::4, ::4])

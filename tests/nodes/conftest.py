@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import pytest
@@ -64,19 +64,39 @@ acme_broken = acme_nodes:NotThere
 """
 
 
+class Install(Protocol):
+    """Installs a module with entry points, as pip would."""
+
+    def __call__(self, module: str, code: str, entry_points: str) -> Path: ...
+
+
 @pytest.fixture
-def acme(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Install a package that offers nodes, as pip would; return where."""
-    folder = tmp_path_factory.mktemp("site-packages")
-    (folder / "acme_nodes.py").write_text(ACME, encoding="utf-8")
-    metadata = folder / "acme_nodes-1.0.dist-info"
-    metadata.mkdir()
-    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-nodes\nVersion: 1.0\n", encoding="utf-8")
-    (metadata / "entry_points.txt").write_text(ENTRY_POINTS, encoding="utf-8")
-    monkeypatch.syspath_prepend(folder)
-    yield folder
-    sys.modules.pop("acme_nodes", None)
+def install(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
+    """Install packages for one test."""
+    installed = []
+
+    def write(module: str, code: str, entry_points: str) -> Path:
+        folder = tmp_path_factory.mktemp("site-packages")
+        (folder / f"{module}.py").write_text(code, encoding="utf-8")
+        metadata = folder / f"{module}-1.0.dist-info"
+        metadata.mkdir()
+        name = module.replace("_", "-")
+        (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n", encoding="utf-8")
+        (metadata / "entry_points.txt").write_text(entry_points, encoding="utf-8")
+        monkeypatch.syspath_prepend(folder)
+        installed.append(module)
+        return folder
+
+    yield write
+    for module in installed:
+        sys.modules.pop(module, None)
     importlib.invalidate_caches()
+
+
+@pytest.fixture
+def acme(install: Install) -> Path:
+    """Install a package that offers nodes, some of them faulty; return where."""
+    return install("acme_nodes", ACME, ENTRY_POINTS)
 
 
 @pytest.fixture

@@ -68,7 +68,7 @@ def test_a_workflow_in_which_everything_fits_has_an_order(tmp_path: Path) -> Non
         (
             "{volume: noisy}",
             "{volum: noisy}",
-            "step 'restored' (restore_volume) has no input port 'volum'; Perhaps 'volume'",
+            "step 'restored' (restore_volume) has no input port 'volum'; perhaps 'volume'",
         ),
         (
             "{volume: noisy}",
@@ -78,7 +78,7 @@ def test_a_workflow_in_which_everything_fits_has_an_order(tmp_path: Path) -> Non
         (
             "{volume: noisy}",
             "{volume: nosy}",
-            "port 'volume': there is no input or step 'nosy'; Perhaps 'noisy' was meant",
+            "port 'volume': there is no input or step 'nosy'; perhaps 'noisy' was meant",
         ),
         (
             "{volume: noisy}",
@@ -103,6 +103,16 @@ def test_what_does_not_fit_is_named_with_its_step_its_port_and_what_would(
 ) -> None:
     found = problems(tmp_path, (old, new))
     assert any(message in problem for problem in found), found
+
+
+def test_a_misspelt_port_is_one_problem_and_not_an_open_port_too(tmp_path: Path) -> None:
+    (found,) = problems(tmp_path, ("{picture: photo}", "{pictur: photo}"))
+    assert "has no input port 'pictur'; perhaps 'picture' was meant" in found
+
+
+def test_what_restores_anything_may_be_handed_out_under_any_ending(tmp_path: Path) -> None:
+    changes = ("node: restore_picture, inputs: {picture: photo}", "node: restore, inputs: {source: study}")
+    assert problems(tmp_path, changes, ("  photo: {type: Picture, default: photo.png}\n", "")) == []
 
 
 def test_a_cycle_names_the_steps_in_it(tmp_path: Path) -> None:

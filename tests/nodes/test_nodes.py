@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pytest
 from datprl_nodes import Job, Node, broken_nodes, describe, find_node, find_nodes
-from datprl_nodes.calling import call_node, make_node, run_node
+from datprl_nodes.calling import run_node
+from datprl_nodes.node import call_node, make_node
 from datprl_nodes.ports import Image  # noqa: TC002 (read when a class is made)
 from datprl_nodes.restoring import Restore, RestorePicture, RestoreVolume
 from pydantic import ValidationError
@@ -164,6 +165,15 @@ def test_a_node_that_is_run_wrongly_says_so_in_one_line_and_leaves_nothing(
         run_node("acme", find_node("acme_brighten")(), sources, {port: Path(path) for port, path in outputs.items()})
     assert len(str(caught.value).splitlines()) == 1
     assert sorted(path.name for path in picture.parent.iterdir()) == ["in.png", "text.png"]
+
+
+def test_a_wrong_ending_is_refused_before_the_node_runs(picture: Path, tmp_path: Path) -> None:
+    class Long(Node):
+        def run(self, *, picture: Picture) -> Picture:
+            pytest.fail("it ran")
+
+    with pytest.raises(DatprlError, match=r"a Picture is not written as 'out.tif'"):
+        run_node("long", Long(), {"picture": [picture]}, {"picture": tmp_path / "out.tif"})
 
 
 def test_what_another_package_raises_becomes_one_line_of_ours(

@@ -6,6 +6,7 @@ import hashlib
 import os
 import signal
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +14,8 @@ import pytest
 
 from datprl_toolkit.errors import DatprlError, ErrorCode
 from datprl_toolkit.remote_sensing import Scene, SceneOptions, restore_scene
+from datprl_toolkit.remote_sensing.batch import restore_batch
+from datprl_toolkit.remote_sensing.batch_sources import find_scenes
 from datprl_toolkit.remote_sensing.cluster import connected
 from datprl_toolkit.remote_sensing.testing import photograph, write_raster
 from datprl_toolkit.remote_sensing.windows import whole
@@ -105,3 +108,20 @@ def test_an_error_on_a_worker_is_the_error_of_the_job(tmp_path: Path, tiny: Rest
         restore_scene(source, tmp_path / "out.zarr", tiny, options, damage)
     assert caught.value.code is ErrorCode.CORRUPT
     assert not (tmp_path / "out.zarr").exists()
+
+
+def test_a_batch_with_a_shared_context_is_the_same_on_a_cluster(
+    tmp_path: Path, source: Path, tiny: Restorer, cluster: Client
+) -> None:
+    other = write_raster(tmp_path / "other.tif", photograph(3, 100, 90, "uint16", seed=1), photometric="RGB")
+    address = cluster.scheduler.address  # type: ignore[union-attr]
+    options = SceneOptions(tile=64, halo=16, scaling="minmax:0,10000")
+    found: list[list[str]] = []
+    for name, place in (("here", None), ("there", address)):
+        chosen = replace(options, cluster=place)
+        outcome = restore_batch(
+            find_scenes([source, other]), tmp_path / name, tiny, chosen, form="zarr", shared_context=True
+        )
+        assert outcome.done == ("scene", "other")
+        found.append([checksum(tmp_path / name / f"{scene}.zarr") for scene in outcome.done])
+    assert found[0] == found[1]

@@ -40,7 +40,7 @@ def _planned(
     target, written = plan_target(scene, choice, options)
     profile = scene_profile("minmax:-0.1,1.1", scene.dtype, sample.values)
     plan = Plan(scene, target, choice.numbers, written, profile, sample.level, factor, 1.0, 2048, halo, 2048)
-    context = restorer.context(context_images(sample, profile, target.grid.shape, factor))
+    context = restorer.context(context_images(sample, profile, factor))
 
     def network(image: npt.NDArray[np.float32], around: tuple[int, int, int, int]) -> npt.NDArray[np.float32]:
         return restorer.restore_tiled(image, context, tile=2048, halo=halo, margins=around)

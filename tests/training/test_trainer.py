@@ -29,7 +29,7 @@ def quiet(_: str) -> None:
     """Report nothing."""
 
 
-def weights(network: DatprlNetwork) -> torch.Tensor:
+def weights(network: torch.nn.Module) -> torch.Tensor:
     return torch.cat([value.flatten() for value in network.state_dict().values()])
 
 
@@ -165,7 +165,7 @@ def test_given_prompts_become_fewer_until_the_network_chooses_alone(
     assert trainer.train_step()["anchor"] > 0
     shares = []
     for trainer.step in (0, 25, 50, 75):
-        given = trainer._given(trainer._anchors(("ct_denoising",) * 10))
+        given = trainer.given.warm_start(trainer.given.anchors(("ct_denoising",) * 10), trainer.step)
         assert given is not None
         assert given.task is not None
         shares.append(float((given.task >= 0).float().mean()))
@@ -212,6 +212,7 @@ def test_validation_scores_an_untouched_image_with_the_psnr_of_its_input(
 ) -> None:
     trainer = Trainer(config, data, tmp_path, report=quiet)
     with torch.no_grad():
+        assert isinstance(trainer.average, DatprlNetwork)
         for parameter in trainer.average.backbone.head.parameters():
             parameter.zero_()
     scores = trainer.validate(clean_images=1)

@@ -17,6 +17,7 @@ from datprl_toolkit.errors import DatprlError, ErrorCode
 from datprl_toolkit.medical.quantity import suv_factor
 from datprl_toolkit.medical.testing import CT_PADDING, Modality, write_synthetic_series
 from datprl_toolkit.transforms.monai import SeriesReader
+from datprl_toolkit.transforms.series import read_series
 
 if TYPE_CHECKING:
     from pydicom.dataset import FileDataset
@@ -87,17 +88,31 @@ def _tilt(index: int, position: list[float]) -> list[float]:
     return [position[0], position[1] + 0.5 * index, position[2]]
 
 
-@pytest.mark.parametrize("move", [_drop, _tilt])
-def test_what_an_affine_cannot_describe_is_refused(
-    move: Callable[[int, list[float]], list[float]], tmp_path: Path
-) -> None:
+def moved(folder: Path, move: Callable[[int, list[float]], list[float]]) -> Path:
     def change(dataset: FileDataset, index: int) -> None:
         dataset.ImagePositionPatient = move(index, [float(value) for value in dataset.ImagePositionPatient])
 
-    write_synthetic_series(tmp_path / "in", "CT", change=change)
+    write_synthetic_series(folder, "CT", change=change)
+    return folder
+
+
+def test_what_an_affine_cannot_describe_is_refused_unless_it_is_asked_for(tmp_path: Path) -> None:
+    folder = moved(tmp_path / "in", _drop)
     reader = SeriesReader()
     with pytest.raises(DatprlError) as caught:
-        reader.get_data(reader.read(tmp_path / "in"))
+        reader.get_data(reader.read(folder))
+    assert caught.value.code is ErrorCode.GEOMETRY
+    _, metadata = SeriesReader(uneven=True).get_data(folder)
+    assert np.linalg.norm(metadata["affine"][:3, 2]) == pytest.approx(3.0 * 6 / 5)
+    assert "W_MISSING_SLICE" in metadata["warnings"]
+
+
+def test_the_shear_of_a_tilted_gantry_is_in_the_affine(tmp_path: Path) -> None:
+    folder = moved(tmp_path / "in", _tilt)
+    _, metadata = SeriesReader().get_data(folder)
+    np.testing.assert_allclose(metadata["affine"][:3, 2], [0, -0.5, 3.0])
+    with pytest.raises(DatprlError) as caught:
+        read_series(folder)  # as for TorchIO, whose affines have no shear
     assert caught.value.code is ErrorCode.GEOMETRY
 
 

@@ -1,4 +1,4 @@
-"""MONAI: array and dictionary transforms, an inferer, and a reader, to be used like MONAI's own."""
+"""MONAI: array and dictionary transforms, an inferer, a reader and a writer, to be used like MONAI's own."""
 
 from datprl_toolkit.transforms.monai.degradations import (
     RandBicubicLowResolution,
@@ -48,6 +48,7 @@ from datprl_toolkit.transforms.monai.restore import (
     RestoreVolumed,
     RestoreVolumeDict,
 )
+from datprl_toolkit.transforms.monai.writer import SeriesWriter, register
 
 __all__ = [
     "RandBicubicLowResolution",
@@ -91,7 +92,9 @@ __all__ = [
     "ScaleIntensityProfileDict",
     "ScaleIntensityProfiled",
     "SeriesReader",
+    "SeriesWriter",
     "VolumeInferer",
     "find_volumes",
     "load_network",
+    "register",
 ]

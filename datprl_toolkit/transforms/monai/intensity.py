@@ -11,7 +11,7 @@ from monai.data import MetaTensor, get_track_meta
 from monai.transforms import InvertibleTransform, MapTransform
 from monai.utils import TraceKeys, TransformBackends, convert_to_tensor
 
-from datprl_toolkit.errors import ErrorCode, InputError
+from datprl_toolkit.errors import ErrorCode, InputError, OptionError
 from datprl_toolkit.intensity import IntensityProfile
 from datprl_toolkit.intensity.profile import check_strength
 from datprl_toolkit.transforms.monai.tensors import Image, image_metadata, image_values, like
@@ -47,6 +47,13 @@ class ScaleIntensityProfile(InvertibleTransform):
     def __init__(self, profile: ProfileChoice = "auto", strength: float = 1.0) -> None:
         check_profile(profile)
         check_strength(strength)
+        if profile == "ct-wide" or (isinstance(profile, IntensityProfile) and profile.windows):
+            raise OptionError(
+                ErrorCode.OPTION,
+                "a profile of several windows is not one mapping to [0, 1]",
+                where="profile",
+                remedy="Use RestoreVolume, which restores each window by itself",
+            )
         self.profile = profile
         self.strength = strength
 
@@ -66,7 +73,7 @@ class ScaleIntensityProfile(InvertibleTransform):
         if isinstance(result, MetaTensor):
             extra_info = {
                 "original": torch.from_numpy(values.copy()),
-                "profiles": [asdict(profile) for profile in profiles],
+                "profiles": [_one_window(profile) for profile in profiles],
                 "inverted": inverted,
             }
             self.push_transform(result, extra_info=extra_info)  # type: ignore[no-untyped-call]
@@ -104,6 +111,13 @@ class ScaleIntensityProfile(InvertibleTransform):
         if transform.get(TraceKeys.CLASS_NAME) == type(self).__name__:
             return True
         return bool(super()._transforms_match(transform))
+
+
+def _one_window(profile: IntensityProfile) -> dict[str, Any]:
+    """Return the fields of a profile that is one window, as a loader can put them into batches."""
+    fields = asdict(profile)
+    del fields["windows"]
+    return fields
 
 
 class ScaleIntensityProfiled(MapTransform, InvertibleTransform):

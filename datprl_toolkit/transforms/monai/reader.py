@@ -24,8 +24,9 @@ class SeriesReader(ImageReader):
     """Read one CT, MR or PET series from a folder or a file of DICOM.
 
     Slices are sorted by their position, never by InstanceNumber; every PET slice has its own slope; values are HU,
-    Bq/ml, SUV or stored units. Give it to ``LoadImage(reader=SeriesReader)``, or by its dotted name in a bundle. A
-    series that one affine cannot describe is refused: MONAI would move its slices.
+    Bq/ml, SUV or stored units. Give it to ``LoadImage(reader=SeriesReader)``, or by its dotted name in a bundle. The
+    affine of a tilted gantry has its shear. Slices that are missing or at uneven distances are refused, since one
+    affine cannot describe them, unless `uneven` says otherwise.
 
     Metadata besides the affine: "modality", "unit", "image_orientation_patient", "suv_factor" (factor to SUV by body
     weight, where it can be computed), "padding" (smallest and largest value that means "no image here"), "inverted",
@@ -35,10 +36,15 @@ class SeriesReader(ImageReader):
     ----------
     series
         Which of several series to read: its number in the list that the error gives, or its SeriesInstanceUID.
+    uneven
+        Whether slices may be missing or lie at uneven distances. They are restored and written
+        (:class:`SeriesWriter`) as any others; the affine holds the mean distance, so that spatial transforms and other
+        writers would move them.
     """
 
-    def __init__(self, series: str | None = None) -> None:
+    def __init__(self, series: str | None = None, uneven: bool = False) -> None:
         self.series = series
+        self.uneven = uneven
 
     def verify_suffix(self, filename: Sequence[PathLike[str] | str] | PathLike[str] | str) -> bool:
         """Tell by its content whether a path is DICOM: files of a series need not have a suffix."""
@@ -70,7 +76,7 @@ class SeriesReader(ImageReader):
         DatprlError
             As :func:`~datprl_toolkit.transforms.series.read_series`.
         """
-        found = read_series(img, self.series)
+        found = read_series(img, self.series, sheared=True, uneven=self.uneven)
         metadata: dict[str, Any] = {
             **found.metadata,
             "affine": found.affine,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from monai.data import MetaTensor
 from monai.transforms import MapTransform, Transform
 from monai.utils import TransformBackends
 
@@ -16,6 +17,7 @@ from datprl_toolkit.transforms.monai.tensors import (
     image_values,
     like,
 )
+from datprl_toolkit.transforms.monai.writer import RESTORED_BY, describe_restoring
 from datprl_toolkit.transforms.volume import restore_volume
 from datprl_toolkit.transforms.windows import check_profile
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
     from monai.config import KeysCollection
 
+    from datprl_toolkit.intensity import IntensityProfile
     from datprl_toolkit.restoring import Restorer
     from datprl_toolkit.transforms.windows import ProfileChoice
 
@@ -40,9 +43,9 @@ class RestoreVolume(Transform):
     weights
         Name or path of weights, or a :class:`~datprl_toolkit.restoring.Restorer`.
     profile
-        "auto" (by "modality" in the metadata, which :class:`SeriesReader` writes), "ct-soft-tissue", "pet-suv",
-        "pet-percentile", "mr-percentile", an :class:`~datprl_toolkit.intensity.IntensityProfile`, or a window
-        [low, high].
+        "auto" (by "modality" in the metadata, which :class:`SeriesReader` writes), "ct-soft-tissue", "ct-wide",
+        "pet-suv", "pet-percentile", "mr-percentile", an :class:`~datprl_toolkit.intensity.IntensityProfile`, or a
+        window [low, high].
     strength
         Share of the change that is applied, 0 to 1; 0 returns the values as they are.
     slice_axis
@@ -88,16 +91,22 @@ class RestoreVolume(Transform):
             As :func:`~datprl_toolkit.transforms.volume.restore_volume`; MONAI's ``Compose`` wraps it in a
             ``RuntimeError`` whose cause it is.
         """
+        restorer = self.restorer.get()
+        profiles: list[IntensityProfile] = []
         restored = restore_volume(
             image_values(img),
-            self.restorer.get(),
+            restorer,
             affine=image_geometry(img),
             metadata=image_metadata(img),
             profile=self.profile,
             strength=self.strength,
             slice_axis=self.slice_axis,
+            told=profiles.append,
         )
-        return like(restored, img)
+        result = like(restored, img)
+        if isinstance(result, MetaTensor) and len(profiles) == 1:
+            result.meta[RESTORED_BY] = describe_restoring(restorer.card, profiles[0], self.strength)
+        return result
 
 
 class RestoreVolumed(MapTransform):

@@ -11,18 +11,16 @@ would destroy Hounsfield units, activity and reflectance. The contract (``INPUT_
 
 from __future__ import annotations
 
-import atexit
-import shutil
-import tempfile
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import yaml
 
-from datprl_nodes.calling import call_node, deliver, make_node
-from datprl_nodes.node import Job, describe, find_nodes
+from datprl_nodes.adapters.session import new_folder
+from datprl_nodes.calling import deliver
+from datprl_nodes.node import Job, call_node, describe, make_node
 from datprl_nodes.ports import TYPES
+from datprl_nodes.registry import find_nodes
 from datprl_nodes.values import KINDS
 
 if TYPE_CHECKING:
@@ -79,9 +77,7 @@ class ComfyNode:
         fields = self.NODE.model_fields
         parameters = {name: _parsed(value) for name, value in given.items() if name in fields and value != ""}
         node = make_node(self.NAME, self.NODE, parameters)
-        # Lazy values go on reading what lies here, so that it stays until ComfyUI ends.
-        folder = Path(tempfile.mkdtemp(dir=_session()))
-        outputs = call_node(node, values, Job(folder, warn=print))
+        outputs = call_node(node, values, Job(new_folder(), warn=print))
         return tuple(outputs[port] for port in self.NODE.outputs())
 
 
@@ -175,14 +171,6 @@ def _field(schema: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
 
 def _parsed(value: Any) -> Any:
     return yaml.safe_load(value) if isinstance(value, str) else value
-
-
-@cache
-def _session() -> str:
-    """Return the folder of this process, which goes with it."""
-    folder = tempfile.mkdtemp(prefix="datprl-comfyui-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder
 
 
 NODE_CLASS_MAPPINGS: dict[str, type[Any]] = {

@@ -11,8 +11,9 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from datprl_nodes.calling import make_node, run_node
-from datprl_nodes.node import find_node, find_nodes
+from datprl_nodes.calling import run_node
+from datprl_nodes.node import make_node
+from datprl_nodes.registry import find_node, find_nodes
 from datprl_toolkit.errors import missing_package
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def _port_trait(base: Any, port: Port) -> Any:
 
 
 def _default_name(node: type[Node], port: Port) -> str:
-    return f"{port.name}{ENDINGS.get(port.types[0], node.suffix)}"
+    return f"{port.name}{ENDINGS.get(port.types[0], node.suffix or '')}"
 
 
 def _run(name: str, node: type[Node], self: Any, runtime: Any) -> Any:

@@ -1,0 +1,188 @@
+"""Pictures of what the shipped weights do: input, best classical method, restored, truth; and not the best ones.
+
+    python benchmarks/gallery.py PREPARED classical.json
+
+PREPARED is what `recipes/prepare_data.py` made, `classical.json` what `benchmarks/bench_classical.py` wrote. Of many
+validation images those are shown whose gain stands at a quarter, the middle and three quarters of the ranking. Only
+images whose licence lets them be shown are: CT and PET of ACRIN-NSCLC-FDG-PET (CC BY 3.0, TCIA), EuroSAT (MIT), the
+aerial image OSBS_029 of DeepForest (MIT) under simulated clouds and haze, and photos that come with scikit-image (CC0
+or public domain) under simulated degradations. None was trained on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import matplotlib as mpl
+import numpy as np
+import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from benchmarks.classical import METHODS
+from datprl_toolkit.degradations import (
+    add_clouds,
+    add_haze,
+    add_rain,
+    bicubic_low_resolution,
+    blur_linear_light,
+    cloud_opacity,
+    rain_layer,
+    resize_bicubic,
+    shake_kernel,
+    transmission_field,
+)
+from datprl_toolkit.metrics import psnr
+from datprl_toolkit.training import load_prepared
+from datprl_toolkit.training.validation import restore
+from datprl_toolkit.weights import load_weights
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy.typing as npt
+
+    from datprl_toolkit.training.prepared import PreparedData
+
+    FloatArray = npt.NDArray[np.float32]
+    Pair = tuple[str, FloatArray, FloatArray]
+
+mpl.use("Agg")
+import matplotlib.pyplot as plt
+
+PLACES = (0.25, 0.5, 0.75)
+PHOTOS = ("astronaut", "coffee", "chelsea")
+SHOWN = ("ct_denoising", "pet_synthesis", "remote_sensing_super_resolution")
+"""Tasks of whose validation images some may be shown."""
+AERIAL = "DeepForest_OSBS_029"
+AERIAL_PLACES = ((0, 0), (0, 144), (144, 72))
+EDGE = 256
+
+
+def main() -> None:
+    """Draw one picture for each task."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path, help="folder of prepared data")
+    parser.add_argument("classical", type=Path, help="figures of bench_classical.py")
+    parser.add_argument("--weights", default="small", help="name or path")
+    parser.add_argument("--out", type=Path, default=Path("docs/images/gallery"), help="folder for the pictures")
+    arguments = parser.parse_args()
+    network, card = load_weights(arguments.weights)
+    network.eval()
+    figures = json.loads(arguments.classical.read_text(encoding="utf-8"))
+    arguments.out.mkdir(parents=True, exist_ok=True)
+
+    def restored(image: FloatArray) -> FloatArray:
+        return restore(network, image, card.config.grid, torch.device("cpu"))
+
+    photos = [(name, photo(name)) for name in PHOTOS]
+    data = load_prepared(arguments.data)
+    places = aerial(data)
+    sources = {
+        task: places if task in ("cloud_removal", "dehazing") else photos for task in (each.name for each in card.tasks)
+    }
+    for task in (each.name for each in card.tasks):
+        if task == "mri_super_resolution":
+            continue  # Heads whose faces can be recognised are not shown.
+        if task in SHOWN:
+            pairs = data.validation[task]
+            all_pairs = list(zip(pairs.names, pairs.inputs, pairs.targets, strict=True))
+            chosen = spread([pair for pair in all_pairs if allowed(task, pair[0])], restored)
+        else:
+            chosen = [(name, *degraded(task, image, number)) for number, (name, image) in enumerate(sources[task])]
+        draw(arguments.out / f"{task}.png", task, chosen, restored, figures)
+
+
+def allowed(task: str, name: str) -> bool:
+    """Tell whether an image may be shown: all but the roads of EPFL."""
+    return task != "remote_sensing_super_resolution" or not name.lower().startswith("satimage")
+
+
+def spread(pairs: list[Pair], restored: Callable[[FloatArray], FloatArray]) -> list[Pair]:
+    """Return the images at a quarter, the middle and three quarters of the ranking by gain."""
+    gains = [psnr(restored(image), target) - psnr(image, target) for _, image, target in pairs]
+    order = np.argsort(gains)
+    return [pairs[order[round(place * (len(pairs) - 1))]] for place in PLACES]
+
+
+def photo(name: str) -> FloatArray:
+    """Return the middle of a photo of scikit-image, at half its size."""
+    import skimage.data
+
+    image = getattr(skimage.data, name)().astype(np.float32) / 255
+    half = resize_bicubic(image, (image.shape[0] // 2, image.shape[1] // 2)).clip(0, 1).astype(np.float32)
+    top, left = (max(0, (length - EDGE) // 2) for length in half.shape[:2])
+    cut: FloatArray = half[top : top + EDGE, left : left + EDGE]
+    return cut[: cut.shape[0] // 4 * 4, : cut.shape[1] // 4 * 4]
+
+
+def aerial(data: PreparedData) -> list[tuple[str, FloatArray]]:
+    """Return three parts of the aerial image that was held out."""
+    pairs = data.validation["remote_sensing_super_resolution"]
+    whole = pairs.targets[pairs.names.index(AERIAL)]
+    return [(f"{AERIAL} {top}, {left}", whole[top : top + EDGE, left : left + EDGE]) for top, left in AERIAL_PLACES]
+
+
+def degraded(task: str, clean: FloatArray, seed: int) -> tuple[FloatArray, FloatArray]:
+    """Return a degraded version of a photo, and the photo."""
+    generator = np.random.default_rng(seed)
+    shape = clean.shape[0], clean.shape[1]
+    if task == "natural_super_resolution":
+        worse = bicubic_low_resolution(clean)
+    elif task == "natural_deraining":
+        worse = add_rain(clean, rain_layer(shape, generator, density=0.002, angle=8.0 * seed - 8))
+    elif task == "natural_deblurring":
+        worse = blur_linear_light(clean, shake_kernel(9 + 4 * seed, generator))
+    elif task == "cloud_removal":
+        worse = add_clouds(clean, cloud_opacity(shape, generator, cover=0.5, softness=0.5))
+    else:
+        worse = add_haze(clean, transmission_field(shape, generator, mean=0.45 + 0.1 * seed, variation=0.4), 0.9)
+    return np.asarray(worse, np.float32).clip(0, 1), clean
+
+
+def draw(
+    path: Path,
+    task: str,
+    pairs: list[Pair],
+    restored: Callable[[FloatArray], FloatArray],
+    figures: list[dict[str, Any]],
+) -> None:
+    """Draw input, best classical method, restored and truth of some images, one row each."""
+    drawing, axes = plt.subplots(len(pairs), 4, figsize=(11, 2.85 * len(pairs)), squeeze=False)
+    for row, (name, image, target) in zip(axes, pairs, strict=True):
+        method, value = best_classical(task, name, figures)
+        shown = {
+            "input": image,
+            method: METHODS[task][method][0](image, value),
+            "restored": restored(image),
+        }
+        for axis, (title, picture) in zip(row, shown.items(), strict=False):
+            axis.set_title(f"{title}, {psnr(picture.clip(0, 1), target):.2f} dB", fontsize=9)
+            show(axis, picture, target)
+        row[3].set_title("truth", fontsize=9)
+        show(row[3], target, target)
+    drawing.tight_layout(pad=0.4)
+    drawing.savefig(path, dpi=80)
+    plt.close(drawing)
+
+
+def show(axis: Any, picture: FloatArray, target: FloatArray) -> None:
+    """Show one picture, grey ones over the range of the truth."""
+    axis.imshow(picture.clip(0, 1), cmap="gray", vmin=float(target.min()), vmax=float(target.max()))
+    axis.set_axis_off()
+
+
+def best_classical(task: str, name: str, figures: list[dict[str, Any]]) -> tuple[str, float]:
+    """Return the best classical method for the dose of an image, and its parameter."""
+    last = name.rsplit("/", 1)[-1]
+    dose = f", {float(last):.0%}" if task in ("ct_denoising", "pet_synthesis") else ""
+    (row,) = (each for each in figures if each["task"] == f"{task}{dose}")
+    method = max(row["classical"], key=lambda each: float(row["classical"][each]["psnr"]))
+    return method, row["classical"][method]["parameter"]
+
+
+if __name__ == "__main__":
+    main()

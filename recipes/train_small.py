@@ -1,0 +1,131 @@
+"""Train the shipped weights `small` again, stage by stage.
+
+    python recipes/train_small.py --data PREPARED --out RUN --threads 1
+
+PREPARED is what `recipes/prepare_data.py` makes. Each stage is one run of `recipes/train_md_aioir.py` that goes on from
+the weights of the stage before; what each is for stands in `recipes/EXPERIMENTS.md`. Killed, the same command goes on
+where it was. The weights are those of the last stage, RUN/stage5/small.safetensors.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+SHARPENING = {"natural_super_resolution": 2, "natural_deblurring": 2}
+SHARPENED = {"pixel": 1.0, "fourier": 0.1, "pixel_epsilon": 0.0, "balance": 0.0}
+
+STAGES: tuple[dict[str, Any], ...] = (
+    # The preset as it is: a loss that is flat near zero lets the tasks come apart.
+    {},
+    # L1 and Fourier loss sharpen what was found.
+    {
+        "steps": 5000,
+        "learning_rate": 5e-4,
+        "final_learning_rate": 1e-6,
+        "losses": {**SHARPENED, "anchor": 0.5},
+        "task_shares": {
+            "natural_super_resolution": 1.2,
+            "natural_deblurring": 1.2,
+            "remote_sensing_super_resolution": 1.4,
+        },
+    },
+    {
+        "steps": 6000,
+        "learning_rate": 6e-4,
+        "final_learning_rate": 1e-6,
+        "losses": {**SHARPENED, "anchor": 1.0},
+        "task_shares": {
+            "natural_super_resolution": 1.2,
+            "natural_deraining": 1.2,
+            "natural_deblurring": 1.2,
+            "pet_synthesis": 1.2,
+            "remote_sensing_super_resolution": 1.4,
+            "dehazing": 1.3,
+        },
+    },
+    # A quarter of the images is clean, so that the network learns to leave them alone.
+    {
+        "steps": 3000,
+        "learning_rate": 5e-4,
+        "identity": 0.25,
+        "losses": {"pixel": 1.0, "fourier": 0.1, "anchor": 1.0, "balance": 0.0},
+        "task_shares": {
+            "natural_super_resolution": 1.2,
+            "natural_deraining": 1.2,
+            "natural_deblurring": 1.2,
+            "pet_synthesis": 1.2,
+            "remote_sensing_super_resolution": 1.4,
+            "dehazing": 1.3,
+            "cloud_removal": 1.2,
+        },
+    },
+    # More blocks where the arithmetic is cheap; at the first step they do nothing.
+    {
+        "network": {"encoder_blocks": [2, 2, 2], "decoder_blocks": [2, 2, 4]},
+        "steps": 8000,
+        "learning_rate": 1e-3,
+        "final_learning_rate": 1e-6,
+        "warm_up": 200,
+        "identity": 0.15,
+        "losses": {"pixel": 1.0, "fourier": 0.1, "pixel_epsilon": 0.01, "anchor": 0.5, "balance": 0.0},
+        "task_weights": {
+            "natural_super_resolution": 2.0,
+            "natural_deblurring": 2.0,
+            "mri_super_resolution": 2.0,
+            "ct_denoising": 2.0,
+            "pet_synthesis": 3.0,
+            "remote_sensing_super_resolution": 2.0,
+            "dehazing": 0.6,
+        },
+        "task_shares": {
+            "natural_super_resolution": 1.4,
+            "natural_deraining": 1.5,
+            "natural_deblurring": 1.2,
+            "pet_synthesis": 1.2,
+            "remote_sensing_super_resolution": 1.4,
+            "cloud_removal": 1.1,
+            "dehazing": 1.2,
+        },
+    },
+)
+"""What each stage changes in the preset `small`; all but the first choose their prompts freely."""
+
+
+def main() -> None:
+    """Run the stages that are not done yet."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder made by prepare_data.py")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the stages")
+    parser.add_argument("--steps", type=int, help="shorten every stage to this, to try it out")
+    arguments, others = parser.parse_known_args()
+    weights: Path | None = None
+    for number, settings in enumerate(STAGES, start=1):
+        folder = arguments.out / f"stage{number}"
+        if not (folder / "small.safetensors").exists():
+            subprocess.run([*command(arguments, folder, settings, weights), *others], check=True)
+        weights = folder / "small.safetensors"
+
+
+def command(arguments: argparse.Namespace, folder: Path, settings: dict[str, Any], weights: Path | None) -> list[str]:
+    """Return the command of one stage; one that was killed is resumed."""
+    recipe = str(Path(__file__).with_name("train_md_aioir.py"))
+    parts = [sys.executable, recipe, "--preset", "small", "--data", str(arguments.data), "--out", str(folder)]
+    if weights is not None:
+        parts += ["--start-from", str(weights)]
+        settings = {"anchored": 0.0, "warm_up": 100, "task_candidates": SHARPENING, **settings}
+    if arguments.steps:
+        settings = {**settings, "steps": arguments.steps}
+    for name, value in settings.items():
+        parts += ["--set", f"{name}={json.dumps(value)}"]
+    if (folder / "checkpoint.pt").exists():
+        parts.append("--resume")
+    return parts
+
+
+if __name__ == "__main__":
+    main()
