@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     Pairs = list[tuple[FloatArray, FloatArray]]
 
 TUNING_PAIRS = 12
-TUNING_CROP = 192
+TUNING_CROP = 128
 DOSED = {"ct_denoising": CT_DOSES, "pet_synthesis": PET_FRACTIONS}
 
 
@@ -108,7 +108,7 @@ def levels(data: PreparedData, task: str) -> Mapping[str, tuple[Pairs, Pairs]]:
 
 
 def dosed_pairs(data: PreparedData, task: str, level: int) -> Pairs:
-    """Return training slices of one dose."""
+    """Return the middle of training slices of one dose."""
     source = data.sources["ct" if task == "ct_denoising" else "pet"]
     pairs = []
     for index in np.linspace(0, len(source) - 1, TUNING_PAIRS // 3).round().astype(int):
@@ -118,7 +118,8 @@ def dosed_pairs(data: PreparedData, task: str, level: int) -> Pairs:
             low, high = CT_LOW, CT_HIGH
         else:
             noisy, low, high = np.asarray(source["degraded"][index][level, 0], np.float32), 0.0, SUV_HIGH
-        pairs.append((unit(noisy, low, high), unit(clean, low, high)))
+        middle = tuple(slice(max(0, edge // 2 - TUNING_CROP), edge // 2 + TUNING_CROP) for edge in clean.shape)
+        pairs.append((unit(noisy[middle], low, high), unit(clean[middle], low, high)))
     return pairs
 
 

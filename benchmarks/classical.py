@@ -77,8 +77,8 @@ def _guided_filter(guide: npt.NDArray[np.floating], values: npt.NDArray[np.float
 
 DENOISING: dict[str, tuple[Method, Sequence[float]]] = {
     "Gaussian": (gaussian, (0.3, 0.5, 0.7, 0.9, 1.2, 1.6, 2.0, 2.5)),
-    "NLM": (non_local_means, (0.3, 0.5, 0.7, 0.9, 1.2, 1.6)),
-    **({"BM3D": (bm3d, (0.5, 0.75, 1.0, 1.3, 1.7))} if HAS_BM3D else {}),
+    "NLM": (non_local_means, (0.3, 0.6, 0.9, 1.3, 1.8, 2.5, 3.5)),
+    **({"BM3D": (bm3d, (0.5, 1.0, 1.7, 2.5, 3.5, 5.0))} if HAS_BM3D else {}),
 }
 METHODS: dict[str, dict[str, tuple[Method, Sequence[float]]]] = {
     "natural_super_resolution": {"unsharp mask": (unsharp_mask, (0.2, 0.4, 0.6, 0.9, 1.3))},
