@@ -256,7 +256,8 @@ def lasting(address: str) -> Iterator[str]:
         n_workers=count,
         threads_per_worker=1,
         resources={_THREADS: threads},
-        dashboard_address=None,
+        # Any free port: without one named, two clusters on a machine would both ask for the same.
+        dashboard_address="127.0.0.1:0",
         silence_logs=logging.CRITICAL,
     )
     with started as local:

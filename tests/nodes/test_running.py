@@ -315,7 +315,7 @@ def test_threads_and_a_cluster_of_two_workers_give_identical_hashes(
         (MIXED, {"ct": run.folder / "ct", "clear": clear}),
     ]
     with LocalCluster(  # type: ignore[no-untyped-call]
-        n_workers=2, threads_per_worker=1, dashboard_address=None
+        n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0"
     ) as cluster:
         engine = Engine(cluster=cluster.scheduler_address)
         for text, inputs in cases:
