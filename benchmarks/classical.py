@@ -5,12 +5,13 @@ Nothing here is part of the toolkit. ``bm3d`` is free for non-profit use only an
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.ndimage import gaussian_filter, median_filter, minimum_filter, uniform_filter
-from skimage.restoration import denoise_nl_means, estimate_sigma
+from skimage import restoration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     FloatArray = npt.NDArray[np.float32]
     Method = Callable[[FloatArray, float], FloatArray]
 
+skimage: Any = restoration  # parts of it have no types
 HAS_BM3D = importlib.util.find_spec("bm3d") is not None
 SMALLEST_TRANSMISSION = 0.1
 
@@ -32,16 +34,17 @@ def gaussian(image: FloatArray, sigma: float) -> FloatArray:
 
 def non_local_means(image: FloatArray, factor: float) -> FloatArray:
     """Average alike patches of a grey image; `factor` times the noise found in it is the strength."""
-    noise = float(estimate_sigma(image))
-    restored = denoise_nl_means(image, h=factor * noise, sigma=noise, patch_size=5, patch_distance=6, fast_mode=True)
+    noise = float(skimage.estimate_sigma(image))
+    restored = skimage.denoise_nl_means(
+        image, h=factor * noise, sigma=noise, patch_size=5, patch_distance=6, fast_mode=True
+    )
     return np.asarray(restored, np.float32)
 
 
 def bm3d(image: FloatArray, factor: float) -> FloatArray:
     """Filter alike blocks of a grey image together; `factor` times the noise found in it is its standard deviation."""
-    from bm3d import bm3d as filtered  # type: ignore[import-not-found]
-
-    return np.asarray(filtered(image, sigma_psd=factor * float(estimate_sigma(image))), np.float32)
+    filtered: Any = importlib.import_module("bm3d").bm3d
+    return np.asarray(filtered(image, sigma_psd=factor * float(skimage.estimate_sigma(image))), np.float32)
 
 
 def unsharp_mask(image: FloatArray, amount: float) -> FloatArray:
@@ -61,7 +64,8 @@ def dark_channel_prior(image: FloatArray, strength: float) -> FloatArray:
     airlight = np.maximum(image.reshape(-1, image.shape[2])[brightest].mean(axis=0), 0.1)
     coarse = 1 - strength * minimum_filter((image / airlight).min(axis=2), 15)
     transmission = np.maximum(_guided_filter(image.mean(axis=2), coarse), SMALLEST_TRANSMISSION)[..., None]
-    return np.clip((image - airlight) / transmission + airlight, 0, 1).astype(np.float32)
+    clear: FloatArray = np.clip((image - airlight) / transmission + airlight, 0, 1).astype(np.float32)
+    return clear
 
 
 def _guided_filter(guide: npt.NDArray[np.floating], values: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
