@@ -93,7 +93,7 @@ def main() -> None:
             chosen = spread([pair for pair in all_pairs if allowed(task, pair[0])], restored)
         else:
             chosen = [(name, *degraded(task, image, number)) for number, (name, image) in enumerate(sources[task])]
-        draw(arguments.out / f"{task}.png", task, chosen, restored, figures)
+        draw(arguments.out / f"{task}.jpg", task, chosen, restored, figures)
 
 
 def allowed(task: str, name: str) -> bool:
@@ -165,7 +165,7 @@ def draw(
         row[3].set_title("truth", fontsize=9)
         show(row[3], target, target)
     drawing.tight_layout(pad=0.4)
-    drawing.savefig(path, dpi=80)
+    drawing.savefig(path, dpi=80, pil_kwargs={"quality": 85})
     plt.close(drawing)
 
 
