@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -162,7 +161,9 @@ def peak_of_process(device: torch.device) -> float:
     """Return the most bytes that were ever in use."""
     if device.type == "cuda":
         return float(torch.cuda.max_memory_allocated())
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0
+    # Not getrusage: its maximum is inherited from the process that started this one.
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return 1024.0 * next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
 
 
 def count_operations(call: Callable[[], object]) -> float:

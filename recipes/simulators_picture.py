@@ -1,6 +1,6 @@
 """Draw the picture of docs/training_simulators.md: what each simulator makes of a clean image.
 
-    python recipes/simulators_picture.py CT_FOLDER PET_FOLDER SCENE docs/images/simulators.png
+    python recipes/simulators_picture.py CT_FOLDER PET_FOLDER SCENE docs/images/simulators.jpg
 
 CT_FOLDER and PET_FOLDER hold series that may be shown, and SCENE is a GeoTIFF of that kind with red, green and blue.
 Photo and head phantom come with scikit-image.
@@ -121,7 +121,7 @@ def draw(rows: list[Row], path: Path) -> None:
             axis.set_title(name, fontsize=10)
     canvas: Any = FigureCanvasAgg(figure)
     with staged_file(path, overwrite=True) as temporary:
-        canvas.print_png(str(temporary))
+        canvas.print_jpg(str(temporary), pil_kwargs={"quality": 88})
 
 
 if __name__ == "__main__":

@@ -142,7 +142,7 @@ def start_from(trainer: Trainer, name_or_path: str) -> None:
     if isinstance(trainer.network, Baseline):
         raise OptionError(ErrorCode.OPTION, "a baseline starts anew", where="--start-from")
     earlier, _ = load_weights(name_or_path)
-    added = warm_start.start_from(trainer.network, earlier)
+    added = warm_start.start_from(trainer.network, earlier, name_or_path)
     trainer.average.load_state_dict(trainer.network.state_dict())
     if added:
         trainer.report(f"{added} blocks are new and do nothing at first")

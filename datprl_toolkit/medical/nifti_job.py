@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from datprl_toolkit.files import staged_folder
 from datprl_toolkit.medical.nifti_writing import StoredType, nifti_writer
-from datprl_toolkit.medical.profiles import CT_SOFT_TISSUE
+from datprl_toolkit.medical.previews import compare_slice
 from datprl_toolkit.medical.provenance import Provenance, matching_tasks
 from datprl_toolkit.restoring import Comparison, Progress, ProgressCallback
 from datprl_toolkit.restoring.stack import StackRestorer, batch_length
@@ -98,26 +98,10 @@ class NiftiJob:
             )
             shown = self.run(source, output.layout(voxels), inverted=inverted)
             if folder is not None:
-                self._write_maps(source, folder, output, comment, inverted=inverted)
+                from datprl_toolkit.medical.nifti_uncertainty import write_nifti_uncertainty
+
+                write_nifti_uncertainty(self, source, output, folder, inverted=inverted)
         return shown
-
-    def _write_maps(
-        self, source: StackSource, folder: Path, output: NiftiOutput, comment: str, *, inverted: bool
-    ) -> None:
-        from datprl_toolkit.medical.nifti_uncertainty import write_nifti_uncertainty
-
-        write_nifti_uncertainty(
-            source,
-            self.profile,
-            self.restorer,
-            self.strength,
-            folder,
-            output.header,
-            comment,
-            output.layout,
-            inverted=inverted,
-            progress=self.progress,
-        )
 
     def run(self, source: StackSource, voxels: npt.NDArray[Any], *, inverted: bool = False) -> tuple[Comparison, ...]:
         """Restore all slices under one context into `voxels`; return the middle one to look at."""
@@ -145,15 +129,7 @@ class NiftiJob:
                 source.slice_in(voxels, index)[...] = encoded
                 if index == total // 2:
                     written = self.stored_type.to_physical(encoded)
-                    shown.append(self._compare(original[place], written, f"slice {index + 1} of {total}"))
+                    title = f"slice {index + 1} of {total}"
+                    shown.append(compare_slice(original[place], written, self.profile, title))
                 self.progress(Progress("restoring", index + 1, total, "slices"))
         return tuple(shown)
-
-    def _compare(self, original: npt.NDArray[np.float64], written: npt.NDArray[np.float64], title: str) -> Comparison:
-        # All Hounsfield units at once would show no contrast.
-        profile = CT_SOFT_TISSUE if self.profile.windows else self.profile
-        before, after = original.astype(np.float32), written.astype(np.float32)
-        # A PET window ends far above what most slices hold.
-        brightest = float(np.nan_to_num(before, nan=0.0).max())
-        high = min(profile.high, max(brightest, profile.low + 0.05 * profile.width))
-        return Comparison(before, after, profile.low, high, profile.unit, title)

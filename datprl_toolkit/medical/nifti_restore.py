@@ -262,13 +262,14 @@ def restore_dicom_as_nifti(
     if series.error is not None:
         raise series.error
     check_task(series, restorer.card)
+    check_ct_window(options.ct_window, series.volume.modality == "CT")
+    in_suv = None if options.suv is None else _suv_profile(series, options.suv)
     looked = survey(series.volume, skip_broken=options.skip_errors, progress=progress)
-    check_ct_window(options.ct_window, looked.volume.modality == "CT")
-    if options.suv is None:
+    if in_suv is None:
         profile, notes = choose_profile(looked, series.earliest, options.ct_window)
         slices = SeriesSource(looked.volume)
     else:
-        profile, factor = _suv_profile(series, options.suv)
+        profile, factor = in_suv
         slices, notes = SeriesSource(looked.volume, factor), ()
     stored_type, words = slices.stored_type(profile)
     header = new_header(looked.volume, stored_type, source)

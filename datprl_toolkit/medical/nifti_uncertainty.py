@@ -6,64 +6,43 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from datprl_toolkit.medical.nifti_writing import StoredType, nifti_writer
 from datprl_toolkit.medical.uncertainty import KINDS
-from datprl_toolkit.restoring.progress import Progress, ProgressCallback, silent
+from datprl_toolkit.restoring.progress import Progress
 from datprl_toolkit.restoring.stack import batch_length
 from datprl_toolkit.restoring.uncertainty import UncertaintyEstimator
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-    from datprl_toolkit.intensity import IntensityProfile
-    from datprl_toolkit.medical.nifti_job import StackSource
-    from datprl_toolkit.restoring import Restorer
+    from datprl_toolkit.medical.nifti_job import NiftiJob, NiftiOutput, StackSource
 
 FLOAT = StoredType(np.dtype(np.float32))
 
 
 def write_nifti_uncertainty(
-    source: StackSource,
-    profile: IntensityProfile,
-    restorer: Restorer,
-    strength: float,
-    folder: Path,
-    header: Any,
-    comment: str,
-    layout: Callable[[npt.NDArray[Any]], npt.NDArray[Any]],
-    *,
-    inverted: bool = False,
-    progress: ProgressCallback = silent,
+    job: NiftiJob, source: StackSource, output: NiftiOutput, folder: Path, *, inverted: bool = False
 ) -> None:
     """Write ``deviation.nii.gz`` and ``noise_ratio.nii.gz``, float32, slice by slice; what is no image gets 0.
 
     Parameters
     ----------
-    source, profile, restorer, strength, inverted
-        As the volume was restored.
+    job, source, output, inverted
+        As the volume was restored and written; the maps have its place and shape.
     folder
         An existing folder that becomes visible when all is written.
-    header
-        nibabel's header of the restored volume, whose place and shape the maps have.
-    comment
-        How it was restored.
-    layout
-        Gives the voxels of the header's shape the shape that `source` knows.
-    progress
-        Told after each batch of slices.
     """
+    comment = job.describe()
     total = source.shape[0]
     estimator = UncertaintyEstimator.of_volume(
         lambda index: source.to_physical(source.read_stored(index), index),
         total,
-        restorer,
-        profile,
-        strength=strength,
+        job.restorer,
+        job.profile,
+        strength=job.strength,
         inverted=inverted,
-        progress=progress,
+        progress=job.progress,
     )
     size = batch_length(*source.shape[1:])
     with ExitStack() as stack:
@@ -71,8 +50,8 @@ def write_nifti_uncertainty(
         for kind in KINDS:
             words = f"{kind.explanation}; {comment}"
             path = folder / f"{kind.name}.nii.gz"
-            written[kind.name] = layout(
-                stack.enter_context(nifti_writer(path, _plain(header), FLOAT, words, overwrite=False))
+            written[kind.name] = output.layout(
+                stack.enter_context(nifti_writer(path, _plain(output.header), FLOAT, words, overwrite=False))
             )
         for start in range(0, total, size):
             indices = range(start, min(start + size, total))
@@ -84,7 +63,7 @@ def write_nifti_uncertainty(
                 for kind in KINDS:
                     values = np.where(image, getattr(maps, kind.name)[place], 0)
                     source.slice_in(written[kind.name], index)[...] = values
-            progress(Progress("estimating uncertainty", indices.stop, total, "slices"))
+            job.progress(Progress("estimating uncertainty", indices.stop, total, "slices"))
 
 
 def _plain(header: Any) -> Any:

@@ -18,7 +18,8 @@ from datprl_toolkit.medical.grouping import group_series
 from datprl_toolkit.medical.multiframe_writing import MultiframeWriter
 from datprl_toolkit.medical.opening import series_of
 from datprl_toolkit.medical.options import DicomOptions
-from datprl_toolkit.medical.profiles import CT_SOFT_TISSUE, check_ct_window, choose_profile
+from datprl_toolkit.medical.previews import compare_slice
+from datprl_toolkit.medical.profiles import check_ct_window, choose_profile
 from datprl_toolkit.medical.provenance import Provenance, time_of_making
 from datprl_toolkit.medical.reading import scan
 from datprl_toolkit.medical.survey import survey
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
     from pathlib import Path
-
-    import numpy.typing as npt
 
     from datprl_toolkit.intensity import IntensityProfile
     from datprl_toolkit.medical.grouping import Series
@@ -240,7 +239,7 @@ def _restore_slices(
             result = np.where(padding, original[place], restored[place])
             written = writer.write(index, stored[place], original[place], result)
             if index in shown:
-                kept[index] = _compare(original[place], written, profile, f"{shown[index]} {index + 1} of {total}")
+                kept[index] = compare_slice(original[place], written, profile, f"{shown[index]} {index + 1} of {total}")
             job.progress(Progress("restoring", index + 1, total, "slices"))
     writer.finish()
     return tuple(kept[index] for index in shown)
@@ -252,13 +251,3 @@ def _slices_to_show(found: Survey) -> dict[int, str]:
     if found.volume.modality == "PT":
         shown.setdefault(int(np.argmax(found.maxima)), "hottest slice")
     return shown
-
-
-def _compare(
-    original: npt.NDArray[np.float64], written: npt.NDArray[np.float64], profile: IntensityProfile, title: str
-) -> Comparison:
-    before, after = original.astype(np.float32), written.astype(np.float32)
-    # All Hounsfield units at once would show no contrast; a PET window ends far above what most slices hold.
-    shown = CT_SOFT_TISSUE if profile.windows else profile
-    high = min(shown.high, max(float(before.max()), shown.low + 0.05 * shown.width))
-    return Comparison(before, after, shown.low, high, profile.unit, title)

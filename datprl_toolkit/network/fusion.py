@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 class GatedFusion(nn.Module):
     """Base of the fusions: two learnable scalars whose softmax weighs features against prompt."""
 
-    gated = True
-
     def __init__(self) -> None:
         super().__init__()
         self.feature_gate = nn.Parameter(torch.tensor([0.5]))
@@ -36,7 +34,7 @@ class GatedFusion(nn.Module):
         raise NotImplementedError
 
 
-class CrossAttentionFusion(GatedFusion):
+class PromptAttention(nn.Module):
     """Features ask, the prompt answers.
 
     Over a single token the softmax is identically 1, whatever is asked, so the answer is one constant per
@@ -57,14 +55,15 @@ class CrossAttentionFusion(GatedFusion):
         """The last layer that the prompt alone passes through."""
         return self.out
 
-    def forward(self, features: Tensor, prompt: Tensor) -> Tensor:
-        """Fuse a prompt (images or 1, tokens, dimension) into features (images, channels, H, W)."""
-        feature_share, prompt_share = self.gates()
+    def attend(
+        self, features: Tensor, prompt: Tensor, feature_share: Tensor | float = 1.0, prompt_share: Tensor | float = 1.0
+    ) -> Tensor:
+        """Return a share of features (images, channels, H, W) plus what a share of the prompt answers to them."""
         prompt = self.norm(prompt)
         value = prompt_share * self.value(prompt)
         if prompt.shape[1] == 1:
             answer: Tensor = self.out(value).transpose(1, 2).unsqueeze(-1)
-            return torch.addcmul(answer, features, feature_share)
+            return torch.addcmul(answer, features, torch.as_tensor(feature_share, device=features.device))
         pixels = features.flatten(2).transpose(1, 2)
         query = feature_share * self.query(pixels)
         key = prompt_share * self.key(prompt)
@@ -73,19 +72,12 @@ class CrossAttentionFusion(GatedFusion):
         return features * feature_share + answer.transpose(1, 2).reshape(features.shape)
 
 
-class UngatedCrossAttention(CrossAttentionFusion):
-    """Cross-attention that adds the answer to the features as they are."""
+class CrossAttentionFusion(PromptAttention, GatedFusion):
+    """The answer of the prompt, weighed by the gates."""
 
-    gated = False
-
-    def __init__(self, channels: int, prompt_dimension: int) -> None:
-        super().__init__(channels, prompt_dimension)
-        del self.feature_gate, self.prompt_gate
-
-    def gates(self) -> tuple[Tensor, Tensor]:
-        """Return 1 for the features and 1 for the prompt."""
-        one = self.out.weight.new_ones(())
-        return one, one
+    def forward(self, features: Tensor, prompt: Tensor) -> Tensor:
+        """Fuse a prompt (images or 1, tokens, dimension) into features (images, channels, H, W)."""
+        return self.attend(features, prompt, *self.gates())
 
 
 class SequentialFusion(nn.Module):
@@ -93,14 +85,13 @@ class SequentialFusion(nn.Module):
 
     def __init__(self, channels: int, prompt_dimension: int) -> None:
         super().__init__()
-        self.domain = UngatedCrossAttention(channels, prompt_dimension)
-        self.task = UngatedCrossAttention(channels, prompt_dimension)
+        self.domain = PromptAttention(channels, prompt_dimension)
+        self.task = PromptAttention(channels, prompt_dimension)
 
     def forward(self, features: Tensor, prompt: Tensor) -> Tensor:
         """Fuse the tokens of the domain and, after them, as many of the task into features (images, channels, H, W)."""
         domain, task = prompt.chunk(2, dim=1)
-        fused: Tensor = self.task(self.domain(features, domain), task)
-        return fused
+        return self.task.attend(self.domain.attend(features, domain), task)
 
 
 class ConcatFusion(GatedFusion):

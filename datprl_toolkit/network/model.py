@@ -144,7 +144,7 @@ class DatprlNetwork(nn.Module):
                 module.gates()[1].item(),
             )
             for name, module in modules.items()
-            if isinstance(module, GatedFusion) and module.gated
+            if isinstance(module, GatedFusion)
         }
 
     def _run(

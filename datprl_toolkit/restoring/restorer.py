@@ -77,7 +77,6 @@ class Restorer:
         self.device = choose_device(device)
         self.precision = choose_precision(precision, self.device)
         self.card = card
-        network.align()
         self.network = network.eval().to(self.device).to(memory_format=torch.channels_last)
         self.grid = network.config.grid
         self._batch_size = batch_size
@@ -99,6 +98,7 @@ class Restorer:
             ``E_WEIGHTS`` if there are no such weights or they are damaged.
         """
         network, card = load_weights(name_or_path)
+        network.align()
         return cls(network, card, device=device, precision=precision, batch_size=batch_size)
 
     def describe(self) -> str:

@@ -9,6 +9,7 @@ import torch
 
 from datprl_toolkit.errors import ErrorCode, InputError
 from datprl_toolkit.network import Anchors, GatedFusion
+from datprl_toolkit.network.fusion import PromptAttention
 from datprl_toolkit.training.tasks import DOMAINS, KIND_KEYS, KIND_OF_TASK, KINDS, TASKS
 from datprl_toolkit.weights import TASK_DOMAINS
 
@@ -79,7 +80,7 @@ def sharpen_pools(*pools: PromptPool | None) -> None:
 def strengthen_prompts(network: nn.Module, gain: float) -> None:
     """Multiply the weights of the last layer through which each block's prompt passes by `gain`."""
     for module in network.modules():
-        if isinstance(module, GatedFusion):
+        if isinstance(module, GatedFusion | PromptAttention):
             module.last_layer.weight.mul_(gain)
 
 

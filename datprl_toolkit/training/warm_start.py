@@ -20,10 +20,17 @@ LAST_OF_A_BRANCH = ("spatial_scale", "channel_scale", "attention.out.weight", "f
 
 
 @torch.no_grad()
-def start_from(network: DatprlNetwork, earlier: DatprlNetwork) -> int:
+def start_from(network: DatprlNetwork, earlier: DatprlNetwork, where: str) -> int:
     """Copy the parameters of an earlier network; blocks that it has not are set to do nothing at first.
 
     At its first step the network therefore restores exactly as the earlier one did, however many blocks were added.
+
+    Parameters
+    ----------
+    network, earlier
+        Both networks.
+    where
+        What the earlier weights are called, for the error.
 
     Returns
     -------
@@ -39,6 +46,7 @@ def start_from(network: DatprlNetwork, earlier: DatprlNetwork) -> int:
         raise InputError(
             ErrorCode.WEIGHTS,
             "the weights belong to a network that differs in more than blocks that were added",
+            where=where,
             remedy="Choose the preset or settings that they were trained with; only numbers of blocks may be larger",
         )
     state, known = network.state_dict(), earlier.state_dict()

@@ -125,9 +125,12 @@ class Oracle:
         return x + self.convolve(f"{name}.channel_out", first * second) * self.state[f"{name}.channel_scale"]
 
     def fuse(self, name: str, x: Tensor, prompt: Tensor | None) -> Tensor:
-        """Adaptive gated fusion, equation 3 of the paper, and the two other forms of the released code."""
-        if prompt is None or f"{name}.feature_gate" not in self.state:
+        """Adaptive gated fusion, equation 3 of the paper, and the other forms: two released, one of table 13."""
+        if prompt is None:
             return x
+        if self.config.feature_fusion == "sequential":
+            domain, task = prompt.chunk(2, dim=1)
+            return self.attend(f"{name}.task", self.attend(f"{name}.domain", x, domain), task)
         gates = torch.cat([self.state[f"{name}.feature_gate"], self.state[f"{name}.prompt_gate"]]).softmax(dim=0)
         if self.config.feature_fusion == "adaptive_modulation":
             hidden = functional.relu(self.linear(f"{name}.projection.0", prompt.squeeze(1)))
@@ -136,6 +139,10 @@ class Oracle:
         if self.config.feature_fusion == "concat":
             projected = self.linear(f"{name}.projection", prompt.squeeze(1))[:, :, None, None].expand(x.shape)
             return self.convolve(f"{name}.mix", torch.cat([x * gates[0], projected * gates[1]], dim=1))
+        return self.attend(name, x, prompt, gates)
+
+    def attend(self, name: str, x: Tensor, prompt: Tensor, gates: Tensor | tuple[float, float] = (1.0, 1.0)) -> Tensor:
+        """Let every pixel ask the tokens of the prompt."""
         weight, bias = self.state[f"{name}.norm.weight"], self.state[f"{name}.norm.bias"]
         prompt = functional.layer_norm(prompt, prompt.shape[-1:], weight, bias)
         pixels = x.flatten(2).transpose(1, 2)
@@ -151,6 +158,8 @@ class Oracle:
         task = self.retrieve("task", middle, (4, 2, 1), self.config.task_pool)
         if domain is None or task is None:
             return task if domain is None else domain
+        if self.config.feature_fusion == "sequential":
+            return torch.cat([domain, task], dim=1)
         if self.config.pool_fusion != "cross_attention":
             return torch.cat([domain, task], dim=-1)
         state, name = self.state, "pool_fusion.attention"

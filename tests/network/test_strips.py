@@ -10,32 +10,23 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datprl_toolkit.network import DatprlNetwork, NetworkConfig, PromptPoolConfig, preset
+from datprl_toolkit.network import DatprlNetwork, preset
 from datprl_toolkit.network import strips as module
 from datprl_toolkit.network.strips import plan_strips
+from datprl_toolkit.restoring.testing import TINY
 from tests.network.oracle import Oracle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 TOLERANCE = 1e-5
-POOL = PromptPoolConfig(size=5, top_k=2, dimension=16, tokens=2)
-RESTORMER = NetworkConfig(
-    backbone="restormer",
-    width=8,
-    encoder_blocks=(1, 1, 1),
-    middle_blocks=1,
-    decoder_blocks=(1, 1, 1),
-    refinement_blocks=1,
-    heads=(1, 2, 2, 4),
-    task_pool=POOL,
-    domain_pool=POOL,
-)
+RESTORMER = TINY["restormer"]
 VARIANTS = {
     "restormer": RESTORMER,
     "concat": replace(RESTORMER, feature_fusion="concat"),
     "modulation": replace(RESTORMER, feature_fusion="adaptive_modulation"),
     "prompts concatenated": replace(RESTORMER, pool_fusion="concat"),
+    "sequential": replace(RESTORMER, feature_fusion="sequential"),
     "tokens": replace(RESTORMER, prompt_form="tokens"),
     "task only": replace(RESTORMER, domain_pool=None),
     "no prompts": replace(RESTORMER, domain_pool=None, task_pool=None),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from datprl_toolkit.network import DatprlNetwork
+from datprl_toolkit.network import DatprlNetwork, preset
 from datprl_toolkit.training import TrainingConfig, override, training_preset
 from datprl_toolkit.training.warm_start import start_from
 from datprl_toolkit.weights import find_weights, read_card
@@ -45,12 +45,12 @@ def configurations(recipe: ModuleType, tmp_path: Path) -> list[TrainingConfig]:
 def test_every_setting_is_one_and_each_stage_can_start_from_the_last(recipe: ModuleType, tmp_path: Path) -> None:
     networks = [DatprlNetwork(config.network) for config in configurations(recipe, tmp_path)]
     for earlier, later in itertools.pairwise(networks):
-        start_from(later, earlier)
+        start_from(later, earlier, "earlier")
 
 
 def test_the_last_stage_is_what_is_shipped(recipe: ModuleType, tmp_path: Path) -> None:
     card, config = read_card(find_weights("small")), configurations(recipe, tmp_path)[-1]
-    assert card.config == config.network
+    assert card.config == config.network == preset("small")
     for name in ("steps", "learning_rate", "identity", "task_shares", "task_weights"):
         assert card.training[name] == getattr(config, name)
 

@@ -31,7 +31,7 @@ IMAGE = torch.rand(1, 3, 24, 32, generator=torch.Generator().manual_seed(0))
 def test_added_blocks_do_nothing_at_first_and_can_learn(config: NetworkConfig) -> None:
     earlier = DatprlNetwork(config).eval()
     deeper = DatprlNetwork(replace(config, encoder_blocks=(1, 2), middle_blocks=3, decoder_blocks=(2, 1))).eval()
-    assert start_from(deeper, earlier) == 4
+    assert start_from(deeper, earlier, "shallow") == 4
     with torch.inference_mode():
         assert torch.equal(deeper(IMAGE), earlier(IMAGE))
     deeper(IMAGE).square().sum().backward()
@@ -50,4 +50,4 @@ def test_added_blocks_do_nothing_at_first_and_can_learn(config: NetworkConfig) -
 )
 def test_a_network_that_differs_otherwise_is_refused(other: NetworkConfig) -> None:
     with pytest.raises(InputError, match="E_WEIGHTS"):
-        start_from(DatprlNetwork(other), DatprlNetwork(SHALLOW))
+        start_from(DatprlNetwork(other), DatprlNetwork(SHALLOW), "shallow")
