@@ -8,6 +8,7 @@ import numpy as np
 
 from datprl_toolkit.errors import DatprlError
 from datprl_toolkit.medical import header
+from datprl_toolkit.medical.enhanced_pet import classic_header
 from datprl_toolkit.medical.geometry import distances
 from datprl_toolkit.medical.profiles import volume_suv_factor
 from datprl_toolkit.restoring.checks import Check
@@ -26,7 +27,15 @@ LARGEST_SHIFT = 1e-4  # mm
 LARGEST_TURN = 1e-6  # of a direction cosine
 LARGEST_SUV_CHANGE = 1e-6  # relative
 WRITTEN_DIGITS = 1e-5  # relative: the window is written with six digits
-DECAY_KEYWORDS = ("SeriesDate", "SeriesTime", "AcquisitionDate", "AcquisitionTime", "DecayCorrection", "Units")
+DECAY_KEYWORDS = (
+    "SeriesDate",
+    "SeriesTime",
+    "AcquisitionDate",
+    "AcquisitionTime",
+    "DecayCorrection",
+    "DecayCorrectionDateTime",
+    "Units",
+)
 
 
 def check_geometry(pair: SeriesPair) -> list[Check]:
@@ -98,8 +107,8 @@ class _Headers:
 
     def __init__(self, pair: SeriesPair) -> None:
         places = dict.fromkeys((b.path, a.path) for b, a in _pairs(pair.before.slices, pair.after.slices))
-        self.before = [header.read_dataset(path, pixels=False) for path, _ in places]
-        self.after = [header.read_dataset(path, pixels=False) for _, path in places]
+        self.before = [classic_header(header.read_dataset(path, pixels=False)) for path, _ in places]
+        self.after = [classic_header(header.read_dataset(path, pixels=False)) for _, path in places]
 
     def count(self, holds: Callable[[Dataset, Dataset], bool]) -> int:
         return sum(holds(before, after) for before, after in zip(self.before, self.after, strict=True))

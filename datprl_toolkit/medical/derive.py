@@ -198,12 +198,17 @@ def _set_activity_scale(source: FileDataset, image: Slice, encoded: EncodedSlice
     change = encoded.rescale.slope / image.rescale.slope
     source.RescaleSlope = DSfloat(encoded.rescale.slope, auto_format=True)
     source.RescaleIntercept = "0"
+    set_activity_padding(source, encoded.pixel_format)
+    _rescale_real_world(source, change, linear=image.rescale.intercept == 0)
+
+
+def set_activity_padding(source: Dataset, pixel_format: PixelFormat) -> None:
+    """Say which stored value means "no image here" after activity was stored anew."""
     for keyword in ("PixelPaddingValue", "PixelPaddingRangeLimit"):
         if keyword in source:
             delattr(source, keyword)
-    if encoded.pixel_format.padding is not None:
-        source.add_new("PixelPaddingValue", "SS", encoded.pixel_format.padding[0])
-    _rescale_real_world(source, change, linear=image.rescale.intercept == 0)
+    if pixel_format.padding is not None:
+        source.add_new("PixelPaddingValue", "SS", pixel_format.padding[0])
 
 
 def _rescale_real_world(source: FileDataset, change: float, *, linear: bool) -> None:

@@ -75,6 +75,7 @@ def encode_activity(
     padding: npt.NDArray[np.bool_],
     pixel_format: PixelFormat,
     empty_slope: float,
+    slope: float | None = None,
 ) -> EncodedSlice:
     """Encode a PET slice with a slope of its own: 16 signed bits that its largest value fills.
 
@@ -91,8 +92,7 @@ def encode_activity(
         first slice for all of them would overflow with a slope of 1.
     """
     visible = np.where(padding, 0.0, restored)
-    largest = float(np.abs(visible).max())
-    slope = written_number(max(largest / ACTIVITY_LIMIT, SMALLEST_SLOPE) if largest > 0 else empty_slope)
+    slope = slope or activity_slope(float(np.abs(visible).max())) or written_number(empty_slope)
     stored = np.clip(np.rint(visible / slope), -ACTIVITY_LIMIT, ACTIVITY_LIMIT)
     # Padding that reads as 0 can stay 0; other padding must not be mistaken for activity.
     marked = padding & (restored != 0)
@@ -108,6 +108,11 @@ def encode_activity(
         padding=None if value is None else (value, value),
     )
     return EncodedSlice(stored.astype(np.int16), Rescale(slope, 0.0), written)
+
+
+def activity_slope(largest: float) -> float | None:
+    """Return the slope, as it can be written, with which a value fills 15 bits; None for 0."""
+    return written_number(max(largest / ACTIVITY_LIMIT, SMALLEST_SLOPE)) if largest > 0 else None
 
 
 def written_number(number: float) -> float:

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from datprl_toolkit.medical import header
+from datprl_toolkit.medical.multiframe import functional_group
 from datprl_toolkit.medical.provenance import PRODUCT
 from datprl_toolkit.medical.quantity import moment
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from pydicom.dataset import FileDataset
+    from pydicom.dataset import Dataset, FileDataset
     from pydicom.uid import UID
 
     from datprl_toolkit.medical.volume import Volume
@@ -93,11 +94,18 @@ def read_notes(volume: Volume) -> SeriesNotes:
         description=describe_series(first),
         scanner=" ".join(filter(None, scanner)),
         image_type=header.texts(first, "ImageType"),
-        thickness=header.number(first, "SliceThickness"),
+        thickness=header.number(_pixel_measures(first), "SliceThickness"),
         burned_in=header.text(first, "BurnedInAnnotation") == "YES",
         restored=PRODUCT in makers,
         series_time=moment(first, "SeriesDate", "SeriesTime"),
     )
+
+
+def _pixel_measures(dataset: FileDataset) -> Dataset:
+    """Return what holds Slice Thickness: a classic image itself, a functional group of an enhanced one."""
+    shared = header.items(dataset, "SharedFunctionalGroupsSequence")
+    frames = header.items(dataset, "PerFrameFunctionalGroupsSequence")
+    return functional_group("PixelMeasuresSequence", frames[0], (*shared, frames[0])[0]) if frames else dataset
 
 
 def _slice_notes(dataset: FileDataset) -> SliceNotes:

@@ -172,7 +172,9 @@ def output_fact(volume: Volume) -> Fact:
     """Return what is written."""
     count = len({image.path for image in volume.slices})
     what = "1 enhanced image" if volume.enhanced else f"{count} images, one for each slice"
-    pixels = "with a slope for each slice" if volume.modality == "PT" else "in the type and rescale of the source"
+    shared = volume.enhanced and len({image.rescale for image in volume.slices}) == 1
+    activity = "with a new slope for all frames" if shared else "with a slope for each slice"
+    pixels = activity if volume.modality == "PT" else "in the type and rescale of the source"
     return Fact(
         "output",
         "output",

@@ -9,9 +9,10 @@ from pydicom.dataset import Dataset
 
 from datprl_toolkit.errors import ErrorCode, InputError
 from datprl_toolkit.medical import header
+from datprl_toolkit.medical.enhanced_pet import ENHANCED_PET, frame_rescale, frame_units
 from datprl_toolkit.medical.geometry import UNIT_TOLERANCE, SliceGeometry, read_geometry
 from datprl_toolkit.medical.quantity import Rescale, read_rescale
-from datprl_toolkit.medical.traits import Traits
+from datprl_toolkit.medical.traits import Traits, read_traits
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,26 +20,33 @@ if TYPE_CHECKING:
 ENHANCED_CLASSES = {
     "1.2.840.10008.5.1.4.1.1.2.1": "CT",
     "1.2.840.10008.5.1.4.1.1.4.1": "MR",
+    ENHANCED_PET: "PT",
+    # Legacy Converted Enhanced CT, MR and PET: classic images that were put together (PS3.3 A.70 to A.72).
+    "1.2.840.10008.5.1.4.1.1.2.2": "CT",
+    "1.2.840.10008.5.1.4.1.1.4.4": "MR",
+    "1.2.840.10008.5.1.4.1.1.128.1": "PT",
 }
-# Written by too few scanners to be tested on; refused rather than guessed at.
-REFUSED_CLASSES = {
-    "1.2.840.10008.5.1.4.1.1.2.2": "Legacy Converted Enhanced CT",
-    "1.2.840.10008.5.1.4.1.1.4.4": "Legacy Converted Enhanced MR",
-    "1.2.840.10008.5.1.4.1.1.128.1": "Legacy Converted Enhanced PET",
-    "1.2.840.10008.5.1.4.1.1.130": "Enhanced PET",
+FRAME_TYPE_SEQUENCES = {
+    "CT": "CTImageFrameTypeSequence",
+    "MR": "MRImageFrameTypeSequence",
+    "PT": "PETFrameTypeSequence",
 }
-FRAME_TYPE_SEQUENCES = {"CT": "CTImageFrameTypeSequence", "MR": "MRImageFrameTypeSequence"}
 MOST_FRAMES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """Geometry, scaling and traits of one frame; `rescale_type` as in Rescale Type (0028,1054)."""
+    """Geometry, scaling and traits of one frame.
+
+    `quantity` says what the values are: Rescale Type (0028,1054), or in an enhanced PET Units and SUV Type.
+    `acquired` is its Frame Acquisition DateTime (0018,9074); empty where a dose is not decayed to it.
+    """
 
     geometry: SliceGeometry
     rescale: Rescale
-    rescale_type: str
+    quantity: str
     traits: Traits
+    acquired: str
 
 
 def read_frames(dataset: Dataset, modality: str, where: Path) -> list[Frame]:
@@ -76,8 +84,14 @@ def _read_frame(dataset: Dataset, groups: Dataset, shared: Dataset, modality: st
     def group(keyword: str) -> Dataset:
         return functional_group(keyword, groups, shared)
 
-    transformation = group("PixelValueTransformationSequence")
-    frame_type = header.texts(group(FRAME_TYPE_SEQUENCES[modality]), "FrameType")
+    acquired = header.text(group("FrameContentSequence"), "FrameAcquisitionDateTime")
+    if header.text(dataset, "SOPClassUID") == ENHANCED_PET:
+        acquired = ""  # its dose is decayed to a time that the header names
+        rescale, quantity = frame_rescale(groups, shared, where), "/".join(frame_units(groups, shared))
+    else:
+        transformation = group("PixelValueTransformationSequence")
+        rescale = read_rescale(transformation, where, required=modality != "MR")
+        quantity = header.text(transformation, "RescaleType")
     return Frame(
         geometry=read_geometry(
             group("PlanePositionSequence"),
@@ -85,16 +99,23 @@ def _read_frame(dataset: Dataset, groups: Dataset, shared: Dataset, modality: st
             group("PixelMeasuresSequence"),
             where,
         ),
-        rescale=read_rescale(transformation, where, required=modality != "MR"),
-        rescale_type=header.text(transformation, "RescaleType"),
-        traits=Traits(
-            firm=(
-                "/".join(frame_type or header.texts(dataset, "ImageType")),
-                str(header.number(group("MREchoSequence"), "EffectiveEchoTime")),
-                str(header.number(group("MRDiffusionSequence"), "DiffusionBValue")),
-            )
-        ),
+        rescale=rescale,
+        quantity=quantity,
+        traits=_read_traits(dataset, groups, shared, modality),
+        acquired=acquired,
     )
+
+
+def _read_traits(dataset: Dataset, groups: Dataset, shared: Dataset, modality: str) -> Traits:
+    frame_type = header.texts(functional_group(FRAME_TYPE_SEQUENCES[modality], groups, shared), "FrameType")
+    firm = (
+        "/".join(frame_type or header.texts(dataset, "ImageType")),
+        str(header.number(functional_group("MREchoSequence", groups, shared), "EffectiveEchoTime")),
+        str(header.number(functional_group("MRDiffusionSequence", groups, shared), "DiffusionBValue")),
+    )
+    # What the conversion of a classic image found no place for, such as its echo time.
+    unassigned = header.items(groups, "UnassignedPerFrameConvertedAttributesSequence")
+    return Traits(firm + (read_traits(unassigned[0], modality).firm if unassigned else ()))
 
 
 def _check_uniform(frames: list[Frame], where: Path) -> None:
@@ -106,8 +127,8 @@ def _check_uniform(frames: list[Frame], where: Path) -> None:
         )
         if turned:
             raise _mixed("orientation", where)
-        if frame.traits != first.traits or frame.rescale_type != first.rescale_type:
-            raise _mixed("frame type, echo time or diffusion weighting", where)
+        if frame.traits != first.traits or frame.quantity != first.quantity:
+            raise _mixed("frame type, unit, echo time or diffusion weighting", where)
         if frame.geometry.spacing != first.geometry.spacing:
             raise _mixed("pixel spacing", where)
 

@@ -14,10 +14,12 @@ from datprl_toolkit.medical.derive import (
     derived_image_type,
     drop_embedded_overlays,
     mark_lossy_source,
+    set_activity_padding,
     set_pixels,
     start_derivation,
 )
-from datprl_toolkit.medical.encoding import encode_in_place
+from datprl_toolkit.medical.encoding import activity_slope, encode_activity, encode_in_place
+from datprl_toolkit.medical.enhanced_pet import rescale_frames
 from datprl_toolkit.medical.multiframe import FRAME_TYPE_SEQUENCES
 from datprl_toolkit.medical.provenance import Provenance, source_item
 from datprl_toolkit.medical.write import save, source_errors
@@ -61,12 +63,14 @@ CLASSIC_ONLY = ("DerivationDescription", "DerivationCodeSequence")
 class MultiframeWriter:
     """Collects the restored frames of one enhanced image and writes it when all are there.
 
-    The frames are held in memory as they are stored, as the source is while it is read.
+    The frames are held in memory, as the source is while it is read: as they are stored, or of a PET as float32,
+    since the slope is known only at the end. A PET whose frames share one slope keeps one slope, because other
+    readers apply the first to all.
 
     Parameters
     ----------
     volume
-        The frames of one enhanced CT or MR image.
+        The frames of one enhanced image.
     derived
         What the new series says of itself.
     folder
@@ -77,8 +81,10 @@ class MultiframeWriter:
         self._volume = volume
         self._derived = derived
         self._path = folder / "0001.dcm"
-        pixel_format = volume.slices[0].pixel_format
-        self._frames = np.zeros(volume.shape, dtype=pixel_format.dtype)
+        self._pixel_format = volume.slices[0].pixel_format
+        activity = volume.modality == "PT"
+        self._frames = np.zeros(volume.shape, dtype=np.float32 if activity else self._pixel_format.dtype)
+        self._padding = np.zeros(volume.shape if activity and self._pixel_format.padding else (0,), dtype=np.bool_)
         self.overlays_dropped = 0
 
     def write(
@@ -90,8 +96,14 @@ class MultiframeWriter:
     ) -> npt.NDArray[np.float64]:
         """Take one frame; arguments and result as for :meth:`datprl_toolkit.medical.write.SeriesWriter.write`."""
         image = self._volume.slices[index]
+        frame = image.frame or 0
+        if self._volume.modality == "PT":
+            self._frames[frame] = restored
+            if self._padding.size:
+                self._padding[frame] = image.pixel_format.padding_mask(stored)
+            return restored
         encoded = encode_in_place(stored, original, restored, image.pixel_format, image.rescale)
-        self._frames[image.frame or 0] = encoded.stored
+        self._frames[frame] = encoded.stored
         return encoded.to_physical()
 
     def finish(self) -> None:
@@ -103,8 +115,36 @@ class MultiframeWriter:
             mark_lossy_source(source, image.pixel_format)
             source = as_little_endian(source)
             _derive_multiframe(source, image, self._derived)
-            set_pixels(source, self._frames.tobytes(), image.pixel_format)
+            if self._volume.modality == "PT":
+                self._set_activity(source)
+            else:
+                set_pixels(source, self._frames.tobytes(), image.pixel_format)
             save(source, self._path)
+
+    def _set_activity(self, source: FileDataset) -> None:
+        """Store activity anew, and say by which rescale."""
+        before = [image.rescale for image in sorted(self._volume.slices, key=lambda image: image.frame or 0)]
+        peaks = [self._peak(frame) for frame in range(len(before))]
+        own = [slope for slope in map(activity_slope, peaks) if slope is not None]
+        empty = float(np.median(own)) if own else abs(before[0].slope)
+        common = activity_slope(max(peaks)) or empty if len(set(before)) == 1 else None
+        frames = [
+            encode_activity(values.astype(np.float64), self._mask(frame), self._pixel_format, empty, common)
+            for frame, values in enumerate(self._frames)
+        ]
+        # Where padding reads as 0 in all frames it stays 0; else one value marks it in all of them.
+        marked = min(frames, key=lambda encoded: encoded.pixel_format.padding or (0, 0)).pixel_format
+        rescale_frames(source, before, [encoded.rescale for encoded in frames])
+        set_activity_padding(source, marked)
+        set_pixels(source, b"".join(encoded.stored.tobytes() for encoded in frames), marked)
+
+    def _mask(self, frame: int) -> npt.NDArray[np.bool_]:
+        """Return where a frame holds padding."""
+        return self._padding[frame] if self._padding.size else np.zeros(self._frames.shape[1:], dtype=np.bool_)
+
+    def _peak(self, frame: int) -> float:
+        """Return the largest magnitude of a frame, padding left out."""
+        return float(np.abs(np.where(self._mask(frame), 0, self._frames[frame])).max())
 
 
 def _derive_multiframe(source: FileDataset, image: Slice, series: DerivedSeries) -> None:

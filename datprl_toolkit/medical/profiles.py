@@ -8,6 +8,7 @@ from datprl_toolkit.errors import DatprlError, ErrorCode, InputError, OptionErro
 from datprl_toolkit.intensity import IntensityProfile
 from datprl_toolkit.intensity.profile import overlapping_windows
 from datprl_toolkit.medical import header
+from datprl_toolkit.medical.enhanced_pet import classic_header
 from datprl_toolkit.medical.quantity import SuvType, suv_factor, suv_ratio
 
 if TYPE_CHECKING:
@@ -110,12 +111,12 @@ def volume_suv_factor(volume: Volume, earliest: datetime | None = None) -> float
     InputError
         ``E_QUANTITY`` as :func:`datprl_toolkit.medical.quantity.suv_factor`.
     """
-    return suv_factor(header.read_dataset(volume.slices[0].path, pixels=False), earliest)
+    return suv_factor(classic_header(header.read_dataset(volume.slices[0].path, pixels=False)), earliest)
 
 
 def volume_suv_factors(volume: Volume, earliest: datetime | None = None) -> dict[SuvType, float]:
     """Return the factors from the physical values of a volume to every kind of SUV for which the header has enough."""
-    dataset = header.read_dataset(volume.slices[0].path, pixels=False)
+    dataset = classic_header(header.read_dataset(volume.slices[0].path, pixels=False))
     factors: dict[SuvType, float] = {}
     for suv_type in get_args(SuvType):
         try:

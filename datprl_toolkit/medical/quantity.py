@@ -117,7 +117,8 @@ def suv_factor(dataset: Dataset, earliest: datetime | None = None) -> float:
     Parameters
     ----------
     dataset
-        Header of one slice.
+        Header of one slice, in the words of a classic image
+        (:func:`~datprl_toolkit.medical.enhanced_pet.classic_header`).
     earliest
         Earliest acquisition of the series, which stands in for a Series Time that lies after it because the series
         was stored anew.
@@ -249,6 +250,11 @@ def _decayed_dose(dataset: Dataset, earliest: datetime | None) -> float:
 
 def _reference_time(dataset: Dataset, earliest: datetime | None) -> datetime:
     """Return the time to which the scanner decay-corrected the image."""
+    if "DecayCorrected" in dataset:  # Enhanced PET Corrections module (PS3.3 C.8.22.7), which names the time itself
+        named = local_time(header.value(dataset, "DecayCorrectionDateTime"))
+        if named is None:
+            raise _unusable("Decay Correction DateTime is absent")
+        return named
     series = moment(dataset, "SeriesDate", "SeriesTime")
     acquisition = earliest or moment(dataset, "AcquisitionDate", "AcquisitionTime")
     if series is not None and (acquisition is None or series <= acquisition):
@@ -262,12 +268,12 @@ def _reference_time(dataset: Dataset, earliest: datetime | None) -> datetime:
 
 def _ge_scan_start(dataset: Dataset) -> datetime | None:
     """Return GE's own start of the scan, private (0009,xx0D), which no later step changes."""
-    return _naive(header.private_value(dataset, GE_GROUP, GE_CREATOR, 0x0D))
+    return local_time(header.private_value(dataset, GE_GROUP, GE_CREATOR, 0x0D))
 
 
 def _injection_time(injection: Dataset, reference: datetime) -> datetime:
     """Return when the radiopharmaceutical was given; a time of day without date lies within the day before the scan."""
-    complete = _naive(header.value(injection, "RadiopharmaceuticalStartDateTime"))
+    complete = local_time(header.value(injection, "RadiopharmaceuticalStartDateTime"))
     if complete is not None:
         return complete
     clock = _time_of_day(header.text(injection, "RadiopharmaceuticalStartTime"))
@@ -297,8 +303,8 @@ def _time_of_day(written: str) -> time | None:
     return None if found is None else found.replace(tzinfo=None)
 
 
-def _naive(found: object) -> datetime | None:
-    """Read a DT value as local time without zone: all times of one series are written in the same zone."""
+def local_time(found: object) -> datetime | None:
+    """Read a DT value as local time without zone, since all times of one series are written in the same zone."""
     if found is None or found == "":
         return None
     try:

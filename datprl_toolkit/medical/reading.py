@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,10 +12,11 @@ from pydicom.uid import UID
 
 from datprl_toolkit.errors import DatprlError, ErrorCode, InputError
 from datprl_toolkit.medical import header
+from datprl_toolkit.medical.enhanced_pet import classic_header
 from datprl_toolkit.medical.geometry import read_geometry
-from datprl_toolkit.medical.multiframe import ENHANCED_CLASSES, REFUSED_CLASSES, read_frames
+from datprl_toolkit.medical.multiframe import ENHANCED_CLASSES, read_frames
 from datprl_toolkit.medical.pixels import no_pixels, read_pixel_format
-from datprl_toolkit.medical.quantity import moment, read_rescale, read_unit
+from datprl_toolkit.medical.quantity import local_time, moment, read_rescale, read_unit
 from datprl_toolkit.medical.traits import read_traits
 from datprl_toolkit.medical.volume import Slice
 
@@ -187,10 +188,6 @@ def _add_image(file: Path, dataset: FileDataset, found: Scan) -> None:
     """Add the slices of one image, or say why it is none."""
     # pydicom reads as much of a cut header as there is; its first lines say what the file was.
     sop_class = header.text(dataset, "SOPClassUID") or header.text(dataset.file_meta, "MediaStorageSOPClassUID")
-    if sop_class in REFUSED_CLASSES:
-        refused = InputError(ErrorCode.UNSUPPORTED, f"{REFUSED_CLASSES[sop_class]} images are not restored", where=file)
-        found.problems.append(Problem(refused, header.text(dataset, "SeriesInstanceUID")))
-        return
     if sop_class not in CLASSIC_CLASSES and sop_class not in ENHANCED_CLASSES:
         found.skipped[_kind(sop_class)] += 1
         return
@@ -235,20 +232,24 @@ def _read_classic(file: Path, dataset: FileDataset) -> list[Instance]:
 
 
 def _read_enhanced(file: Path, dataset: FileDataset) -> list[Instance]:
-    """Read all frames of one enhanced CT or MR image."""
+    """Read all frames of one enhanced image."""
     modality = ENHANCED_CLASSES[header.text(dataset, "SOPClassUID")]
     frames = read_frames(dataset, modality, file)
-    unit = read_unit(dataset, modality, frames[0].rescale_type, file)
+    unit = read_unit(classic_header(dataset), modality, frames[0].quantity, file)
     pixel_format = read_pixel_format(dataset, file)
     identifier = _identifier(dataset, "SOPInstanceUID", file)
     sop_class = header.text(dataset, "SOPClassUID")
-    return [
+    read = [
         _instance(
             Slice(file, index, sop_class, identifier, frame.geometry, pixel_format, frame.rescale),
             dataset, modality, unit, frame.traits, file,
         )
         for index, frame in enumerate(frames)
     ]  # fmt: skip
+    return [
+        replace(each, acquired=local_time(frame.acquired) or each.acquired)
+        for each, frame in zip(read, frames, strict=True)
+    ]
 
 
 def _instance(image: Slice, dataset: FileDataset, modality: str, unit: str, traits: Traits, file: Path) -> Instance:

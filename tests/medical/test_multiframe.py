@@ -144,10 +144,6 @@ def mix_types(dataset: FileDataset) -> None:
     dataset.PerFrameFunctionalGroupsSequence[1].CTImageFrameTypeSequence = [other]
 
 
-def call_it_pet(dataset: FileDataset) -> None:
-    dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = UID("1.2.840.10008.5.1.4.1.1.130")
-
-
 def drop_hounsfield(dataset: FileDataset) -> None:
     for item in dataset.PerFrameFunctionalGroupsSequence:
         item.PixelValueTransformationSequence[0].RescaleType = "US"
@@ -164,7 +160,6 @@ def cut_pixels(dataset: FileDataset) -> None:
         (drop_position, ErrorCode.GEOMETRY),
         (turn_frame, ErrorCode.UNSUPPORTED),
         (mix_types, ErrorCode.UNSUPPORTED),
-        (call_it_pet, ErrorCode.UNSUPPORTED),
         (drop_hounsfield, ErrorCode.UNSUPPORTED),
         (cut_pixels, ErrorCode.TRUNCATED),
     ],
