@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from datprl_toolkit.training.losses import fourier_loss, pixel_loss
+from datprl_toolkit.training.losses import reconstruction_losses
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -78,8 +78,8 @@ def reconstruction_gradient(
         Factors of the terms.
     """
     output, _ = network.trace(degraded, anchors)
-    pixel = pixel_loss(output, clean, epsilon=weights.pixel_epsilon)
-    loss = weights.pixel * pixel + weights.fourier * fourier_loss(output, clean)
+    terms = reconstruction_losses(output, clean, weights)
+    loss = torch.stack([getattr(weights, name) * value for name, value in terms.items()]).sum()
     # A parameter that the output does not depend on, such as the query over a single token, counts as zero.
     parameters = list(network.backbone.parameters())
     gradients = torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)

@@ -20,6 +20,7 @@ from datprl_toolkit.training.losses import (
     diversity_loss,
     fourier_loss,
     pixel_loss,
+    psnr_loss,
     training_loss,
 )
 
@@ -90,6 +91,26 @@ def test_a_smooth_pixel_loss_forgives_small_differences_and_keeps_large_ones() -
     small, large = torch.full_like(target, 0.001), torch.full_like(target, 0.8)
     assert float(pixel_loss(small, target, epsilon=0.05)) < 0.02 * float(pixel_loss(small, target))
     assert float(pixel_loss(large, target, epsilon=0.05)) > 0.9 * float(pixel_loss(large, target))
+
+
+def test_psnr_loss_is_the_logarithm_of_each_images_squared_error(generator: np.random.Generator) -> None:
+    output, target = generator.random((2, 1, 3, 3)), generator.random((2, 1, 3, 3))
+    weight = torch.tensor([3.0, 0.5], dtype=torch.float64)
+
+    def plain(x: Array) -> float:
+        squared = [np.mean((x[b] - target[b]) ** 2) for b in (0, 1)]
+        return (3.0 * math.log(squared[0] + 1e-4) + 0.5 * math.log(squared[1] + 1e-4)) / 2
+
+    check(lambda x: psnr_loss(x, torch.tensor(target), weight), plain, output, tolerance=1e-5)
+
+
+def test_psnr_loss_counts_by_which_factor_an_error_shrinks() -> None:
+    target = torch.zeros(1, 1, 1, 1, dtype=torch.float64)
+    gains = [
+        float(psnr_loss(torch.full_like(target, 2 * error), target) - psnr_loss(torch.full_like(target, error), target))
+        for error in (0.5, 0.05)
+    ]
+    assert gains[0] == pytest.approx(gains[1], rel=0.03)
 
 
 def test_fourier_loss_is_the_mean_over_real_and_imaginary_parts(generator: np.random.Generator) -> None:
