@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
 
 LONGEST_BUSY = 0.1  # seconds of the thread's own time between two turns of its event loop
+VALIDATED_EACH = 16  # of the slices written, one in so many goes through dciodvfy
 SIDE = 480  # pixels of the slices of a series of usual size
 
 
@@ -132,12 +133,13 @@ def driven(viewer: Viewer, engine: EngineProcess, weights: str, folder: Path, ou
     assert "slices written" in restore.message.text()
     assert np.array_equal(np.asarray(opened(output).data), np.asarray(restored.data))
     assert geometry(output) == geometry(folder)
-    sources = {pydicom.dcmread(path).SOPInstanceUID: path for path in folder.iterdir()}
-    for path in output.glob("*.dcm"):
-        derived = pydicom.dcmread(path)
+    sources = {pydicom.dcmread(path, stop_before_pixels=True).SOPInstanceUID: path for path in folder.iterdir()}
+    for number, path in enumerate(sorted(output.glob("*.dcm"))):
+        derived = pydicom.dcmread(path, stop_before_pixels=True)
         source = sources.pop(derived.SourceImageSequence[0].ReferencedSOPInstanceUID)
         assert derived.ImageType[0] == "DERIVED"
-        assert new_errors(source, path) == set()
+        if number % VALIDATED_EACH == 0:
+            assert new_errors(source, path) == set()
     assert not sources
     return original, restored
 
@@ -323,14 +325,7 @@ def test_real_series_go_through_the_window(
     shared_data: Path,
     tmp_path: Path,
 ) -> None:
-    series = sorted(
-        (path for path in (shared_data / modality / "train" / folder).rglob("*") if path.is_file()),
-        key=lambda path: float(pydicom.dcmread(path, stop_before_pixels=True).ImagePositionPatient[2]),
-    )
-    (tmp_path / "in").mkdir()
-    for path in series[len(series) // 2 :][:3]:
-        shutil.copy(path, tmp_path / "in" / path.name)
-    original, restored = driven(viewer, engine, tiny_weights, tmp_path / "in", tmp_path / "out")
+    original, restored = driven(viewer, engine, tiny_weights, shared_data / modality / "train" / folder, tmp_path / "out")
     assert restored.metadata["unit"] == original.metadata["unit"] == unit
     assert restored.name.endswith("restored")
 
