@@ -325,7 +325,8 @@ def test_real_series_go_through_the_window(
     shared_data: Path,
     tmp_path: Path,
 ) -> None:
-    original, restored = driven(viewer, engine, tiny_weights, shared_data / modality / "train" / folder, tmp_path / "out")
+    series = shared_data / modality / "train" / folder
+    original, restored = driven(viewer, engine, tiny_weights, series, tmp_path / "out")
     assert restored.metadata["unit"] == original.metadata["unit"] == unit
     assert restored.name.endswith("restored")
 
