@@ -96,7 +96,7 @@ def restore(
         Path | None, typer.Option(help="Maps of where the network may have invented: folder; .tif, .zarr for a scene.")
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")] = False,
-    scale: Annotated[int, typer.Option(help="Enlarge by this factor (scenes, pictures).")] = 1,
+    scale: Annotated[int, typer.Option(help="Enlarge by this factor (scenes, pictures; MR: 2 or 4).")] = 1,
     tile: Annotated[int, typer.Option(help="Edge of a tile in pixels (scenes, pictures).")] = 512,
     halo: Annotated[int, typer.Option(help="Pixels read around a tile (scenes, pictures).")] = 64,
     bands: Annotated[str | None, typer.Option(help="Bands to restore: 3,2,1 or B04,B03,B02 (scenes).")] = None,
@@ -166,7 +166,7 @@ def restore(
     if dry_run:
         from datprl_toolkit.cli.dry_run import show_plan
 
-        show_plan(source, load, options)
+        show_plan(source, destination, load, options)
         return 0
     with Terminal() as terminal:
         outcome = run(source, destination, load, options, terminal.progress, terminal.announce)

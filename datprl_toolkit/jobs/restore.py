@@ -32,7 +32,7 @@ class RestoreOptions:
     strength
         Share of the network's change that is applied, 0 to 1.
     scale
-        Factor of enlargement before restoring (scenes and pictures).
+        Factor of enlargement before restoring (scenes, pictures, and MR series, by 2 or 4).
     tile, halo
         Edge of a tile and pixels read around it (scenes and pictures).
     overwrite
@@ -149,15 +149,8 @@ def restore(
         With a stable code for anything that is wrong with input, options, output or machine. Nothing is written
         under the final name in that case.
     """
-    # An address, or several files, is no path; whatever else is given in text is one.
-    named = str(source) if is_scene_name(str(source)) else None
+    kind, named = check_job(source, destination, options)
     source, destination = Path(source), Path(destination)
-    kind = identify(named or source)
-    _check_options(kind, options)
-    _check_report(kind, destination, options, named)
-    _check_paths(source, destination, options)
-    if named is not None:
-        _check_apart_from_scene(named, destination, options)
     if not isinstance(restorer, Restorer):
         restorer = restorer()
     if announce is not None:
@@ -174,12 +167,35 @@ def restore(
     return outcome
 
 
+def check_job(source: str | Path, destination: str | Path, options: RestoreOptions) -> tuple[Kind, str | None]:
+    """Refuse, before any work, options without a meaning and outputs that are in the way.
+
+    Returns
+    -------
+    What the input is; and its name, if that is an address or several files, which are no path.
+
+    Raises
+    ------
+    DatprlError
+        As for :func:`restore`.
+    """
+    named = str(source) if is_scene_name(str(source)) else None
+    source, destination = Path(source), Path(destination)
+    kind = identify(named or source)
+    _check_options(kind, options)
+    _check_report(kind, destination, options, named)
+    _check_paths(source, destination, options)
+    if named is not None:
+        _check_apart_from_scene(named, destination, options)
+    return kind, named
+
+
 def _check_options(kind: Kind, options: RestoreOptions) -> None:
     """Raise ``E_OPTION`` for an option that has no meaning for this kind of input: it would be ignored silently."""
     check_strength(options.strength)
     default = RestoreOptions()
     only_for: dict[str, tuple[Kind, ...]] = {
-        "scale": ("raster", "images"),
+        "scale": ("dicom", "raster", "images"),
         "tile": ("raster", "images"),
         "halo": ("raster", "images"),
         "uncertainty": ("dicom", "nifti", "raster"),
@@ -292,6 +308,7 @@ def _restore_dicom(
         on_error="skip" if options.on_error == "skip" else "fail",
         uncertainty=options.uncertainty,
         ct_window=options.ct_window,
+        scale=options.scale,
         suv=None if options.suv is None else _SUV_TYPES[options.suv],
     )
     walk = restore_dicom_as_nifti if is_nifti_name(destination) else restore_dicom
@@ -320,11 +337,12 @@ def _restore_scene(
     from datprl_toolkit.remote_sensing.restore import check_destination
 
     chosen = scene_options(options)
+    compared = options.preview is not None
     if options.uncertainty is None:
-        return restore_scene(source, destination, restorer, chosen, progress)
-    mapped = replace(chosen, product="deviation", stac=False)
+        return restore_scene(source, destination, restorer, chosen, progress, compared=compared)
+    mapped = deviation_options(chosen)
     check_destination(source, options.uncertainty, mapped)
-    outcome = restore_scene(source, destination, restorer, chosen, progress)
+    outcome = restore_scene(source, destination, restorer, chosen, progress, compared=compared)
     maps = restore_scene(source, options.uncertainty, restorer, mapped, progress)
     return replace(outcome, partial=outcome.partial or maps.partial)
 
@@ -350,6 +368,11 @@ def scene_options(options: RestoreOptions) -> SceneOptions:
         cluster=options.cluster,
         stac=options.stac,
     )
+
+
+def deviation_options(chosen: SceneOptions) -> SceneOptions:
+    """Return the options with which the map of deviations of a scene is made."""
+    return replace(chosen, product="deviation", stac=False)
 
 
 def _restore_images(

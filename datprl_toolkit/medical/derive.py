@@ -15,6 +15,7 @@ from pydicom.uid import UID, ExplicitVRLittleEndian
 from pydicom.valuerep import DSfloat
 
 from datprl_toolkit.medical import header
+from datprl_toolkit.medical.enlarging import EnlargedSlice, write_grid
 from datprl_toolkit.medical.private_tags import PrivatePolicy, filter_private
 from datprl_toolkit.medical.provenance import IDENTIFIER_NAMESPACE, Provenance, source_item
 
@@ -110,7 +111,10 @@ def derive_image(source: FileDataset, image: Slice, encoded: EncodedSlice, serie
     source = as_little_endian(source)
     start_derivation(source, series, provenance.identifier("image", image.sop_instance_uid))
     source.ImageType = derived_image_type(source, provenance.modality)
-    source.SourceImageSequence = [source_item(image.sop_class_uid, image.sop_instance_uid)]
+    write_grid(source, [image])
+    source.SourceImageSequence = [
+        source_item(image.sop_class_uid, image.sop_instance_uid, same_places=provenance.scale == 1)
+    ]
     if provenance.modality == "PT":
         _set_activity_scale(source, image, encoded)
     set_pixels(source, encoded.stored.astype(encoded.pixel_format.dtype, copy=False).tobytes(), encoded.pixel_format)
@@ -134,7 +138,7 @@ def start_derivation(source: FileDataset, series: DerivedSeries, sop_instance_ui
     ours = provenance.description()
     room = DERIVATION_LENGTH - len(ours) - 2
     source.DerivationDescription = f"{earlier[:room]}; {ours}" if earlier and room > 0 else ours
-    source.DerivationCodeSequence = [*header.items(source, "DerivationCodeSequence"), provenance.derivation_code()]
+    source.DerivationCodeSequence = [*header.items(source, "DerivationCodeSequence"), *provenance.derivation_codes()]
     equipment = header.items(source, "ContributingEquipmentSequence")
     source.ContributingEquipmentSequence = [*equipment, provenance.equipment()]
     source.file_meta = _file_meta(header.text(source, "SOPClassUID"), sop_instance_uid)
@@ -225,14 +229,17 @@ def _rescale_real_world(source: FileDataset, change: float, *, linear: bool) -> 
             item.add_new(keyword, "SS", end)
 
 
-def drop_embedded_overlays(dataset: Dataset) -> bool:
-    """Remove overlays that lie in unused bits of the pixels (retired), which are written anew without them."""
-    embedded = [
-        tag.group
-        for tag in list(dataset.keys())
-        if tag.group & 0xFF01 == 0x6000 and tag.element == 0x0102 and dataset[tag].value not in (None, "", 0)
-    ]
+def drop_overlays(dataset: Dataset, image: Slice) -> bool:
+    """Remove overlays (PS3.3 C.9.2) for which the new pixels have no place.
+
+    These are overlays in unused bits of the pixels (retired), which are written anew without them, and all that are
+    drawn on a grid that the image no longer has.
+    """
+    overlays = [tag for tag in list(dataset.keys()) if tag.group & 0xFF01 == 0x6000]
+    embedded = [tag.group for tag in overlays if tag.element == 0x0102 and dataset[tag].value not in (None, "", 0)]
     carried = {group for group in embedded if Tag(group, 0x3000) not in dataset}
+    if isinstance(image, EnlargedSlice):
+        carried = {tag.group for tag in overlays}
     for tag in list(dataset.keys()):
         if tag.group in carried:
             del dataset[tag]

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
 _WRITTEN = re.compile(
+    r"(?:Grid enlarged (?P<scale>\d) times[^.]*\. )?"
     r"Restored by datprl-toolkit (?P<version>\S+) \(DATPRL-IR network\); weights (?P<weights>.*?), "
     r"sha256 (?P<sha256>[0-9a-f]*); task (?P<task>.*?); intensity profile (?P<profile>.*?), "
     r"(?P<low>\S+) to (?P<high>\S+) (?P<unit>[^;]*); strength (?P<strength>[\d.e+-]+?)\. "
@@ -33,6 +34,8 @@ class MadeBy:
         Intensity window, with six digits; outside it nothing is changed.
     strength
         Share of the change that was applied.
+    scale
+        By what the grid was enlarged before.
     """
 
     version: str
@@ -44,6 +47,7 @@ class MadeBy:
     high: float
     unit: str
     strength: float
+    scale: int = 1
 
 
 def read_made_by(dataset: Dataset) -> MadeBy | None:
@@ -87,4 +91,5 @@ def parse_made_by(description: str) -> MadeBy | None:
         high=high,
         unit=written["unit"],
         strength=strength,
+        scale=int(written["scale"] or 1),
     )

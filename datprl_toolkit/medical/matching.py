@@ -9,6 +9,7 @@ import numpy as np
 
 from datprl_toolkit.errors import ErrorCode, InputError
 from datprl_toolkit.medical import header
+from datprl_toolkit.medical.enlarging import enlarge_volume
 from datprl_toolkit.medical.grouping import Series, group_series
 from datprl_toolkit.medical.made_by import MadeBy, read_made_by
 from datprl_toolkit.medical.reading import scan
@@ -87,14 +88,16 @@ def _match(result: Series, originals: list[Series], where: Path) -> SeriesPair:
     """Return the pair of one restored series with the original that fits it."""
     headers = [header.read_dataset(path, pixels=False) for path in dict.fromkeys(s.path for s in result.volume.slices)]
     sources = {header.text(each, "SOPInstanceUID"): _named_sources(each) for each in headers}
+    made_by = read_made_by(headers[0])
     reasons = []
     for original in originals:
+        original = _on_the_new_grid(original, made_by)
         reason = _difference(original.volume, result.volume)
         if reason is None:
             places = _Places(original.volume)
             partners = [places.partner(image, sources[image.sop_instance_uid]) for image in result.volume.slices]
             if all(partner is not None for partner, _ in partners):
-                return _pair(original, result, partners, read_made_by(headers[0]))
+                return _pair(original, result, partners, made_by)
             lost = sum(partner is None for partner, _ in partners)
             reason = f"{lost} of {len(partners)} slices lie where the original has none"
         reasons.append(reason)
@@ -104,6 +107,13 @@ def _match(result: Series, originals: list[Series], where: Path) -> SeriesPair:
         where=where,
         remedy="Give the original and what was made from it",
     )
+
+
+def _on_the_new_grid(original: Series, made_by: MadeBy | None) -> Series:
+    """Return an original enlarged as that which a result says it was made from."""
+    if made_by is None or made_by.scale == 1 or original.volume.modality != "MR":
+        return original
+    return replace(original, volume=enlarge_volume(original.volume, made_by.scale))
 
 
 def _difference(original: Volume, result: Volume) -> str | None:

@@ -12,7 +12,7 @@ from datprl_toolkit.medical.derive import (
     DerivedSeries,
     as_little_endian,
     derived_image_type,
-    drop_embedded_overlays,
+    drop_overlays,
     mark_lossy_source,
     set_activity_padding,
     set_pixels,
@@ -20,6 +20,7 @@ from datprl_toolkit.medical.derive import (
 )
 from datprl_toolkit.medical.encoding import activity_slope, encode_activity, encode_in_place
 from datprl_toolkit.medical.enhanced_pet import rescale_frames
+from datprl_toolkit.medical.enlarging import write_grid
 from datprl_toolkit.medical.multiframe import FRAME_TYPE_SEQUENCES
 from datprl_toolkit.medical.provenance import Provenance, source_item
 from datprl_toolkit.medical.write import save, source_errors
@@ -111,10 +112,11 @@ class MultiframeWriter:
         image = self._volume.slices[0]
         source = header.read_dataset(image.path, pixels=True)
         with source_errors(image), header.tolerant_pydicom():
-            self.overlays_dropped += drop_embedded_overlays(source)
+            self.overlays_dropped += drop_overlays(source, image)
             mark_lossy_source(source, image.pixel_format)
             source = as_little_endian(source)
             _derive_multiframe(source, image, self._derived)
+            write_grid(source, sorted(self._volume.slices, key=lambda each: each.frame or 0))
             if self._volume.modality == "PT":
                 self._set_activity(source)
             else:
@@ -200,10 +202,10 @@ def _derive_frames(source: Dataset, image: Slice, provenance: Provenance) -> Non
 
 
 def _derivation_item(image: Slice, number: int, provenance: Provenance) -> Dataset:
-    reference = source_item(image.sop_class_uid, image.sop_instance_uid)
+    reference = source_item(image.sop_class_uid, image.sop_instance_uid, same_places=provenance.scale == 1)
     reference.ReferencedFrameNumber = number
     item = Dataset()
     item.DerivationDescription = provenance.description()
-    item.DerivationCodeSequence = [provenance.derivation_code()]
+    item.DerivationCodeSequence = provenance.derivation_codes()
     item.SourceImageSequence = [reference]
     return item

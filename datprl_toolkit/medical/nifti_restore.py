@@ -12,6 +12,7 @@ from datprl_toolkit.errors import ErrorCode, InputError, OptionError
 from datprl_toolkit.files import check_absent, check_apart
 from datprl_toolkit.intensity.profile import check_strength
 from datprl_toolkit.medical.choose import check_modality, check_task, choose_series, scan_warnings
+from datprl_toolkit.medical.enlarging import enlarge_volume
 from datprl_toolkit.medical.grouping import group_series
 from datprl_toolkit.medical.nifti_from_dicom import SeriesSource, new_header
 from datprl_toolkit.medical.nifti_job import NiftiJob, NiftiOutput
@@ -264,7 +265,8 @@ def restore_dicom_as_nifti(
     check_task(series, restorer.card)
     check_ct_window(options.ct_window, series.volume.modality == "CT")
     in_suv = None if options.suv is None else _suv_profile(series, options.suv)
-    looked = survey(series.volume, skip_broken=options.skip_errors, progress=progress)
+    volume = enlarge_volume(series.volume, options.scale)
+    looked = survey(volume, skip_broken=options.skip_errors, progress=progress)
     if in_suv is None:
         profile, notes = choose_profile(looked, series.earliest, options.ct_window)
         slices = SeriesSource(looked.volume)

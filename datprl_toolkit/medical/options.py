@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from datprl_toolkit.errors import ErrorCode, OptionError
 from datprl_toolkit.intensity.profile import check_strength
+from datprl_toolkit.medical.enlarging import SCALES, check_scale
 from datprl_toolkit.medical.private_tags import PrivatePolicy
 from datprl_toolkit.medical.profiles import CtWindow
 from datprl_toolkit.medical.quantity import SuvType
@@ -40,6 +41,8 @@ class DicomOptions:
         A folder for maps of uncertainty as DICOM Parametric Maps; None for none.
     ct_window
         "soft-tissue", -160 to 240 HU, or "wide", -1300 to 1380 HU in overlapping windows of the same width.
+    scale
+        By what the grid of an MR series is enlarged before it is restored: 1, 2 or 4.
     suv
         Kind of SUV in which a PET series is written as NIfTI; None for the values of the scanner.
 
@@ -58,12 +61,15 @@ class DicomOptions:
     uncertainty: Path | None = None
     ct_window: CtWindow = "soft-tissue"
     suv: SuvType | None = None
+    scale: int = 1
 
     def __post_init__(self) -> None:
         check_strength(self.strength)
         _check_choice("private", self.private, get_args(PrivatePolicy))
         _check_choice("on_error", self.on_error, get_args(ErrorPolicy))
         _check_choice("ct_window", self.ct_window, get_args(CtWindow))
+        if self.scale not in SCALES:
+            check_scale(self.scale, "MR")
         if self.suv is not None:
             _check_choice("suv", self.suv, get_args(SuvType))
         if self.all_series and self.series is not None:

@@ -15,6 +15,7 @@ from pydicom.dataset import Dataset
 import datprl_toolkit
 from datprl_toolkit.errors import ErrorCode, OptionError
 from datprl_toolkit.intensity import IntensityProfile
+from datprl_toolkit.medical.enlarging import scale_of
 
 if TYPE_CHECKING:
     from datprl_toolkit.medical.volume import Volume
@@ -30,6 +31,7 @@ WARNING = "Not for diagnostic use."
 
 # CID 7203 "Image Derivation" has no code for learned restoration; these describe the effect.
 SMOOTHING = ("113087", "DCM", "Smoothing")
+RESAMPLING = ("113085", "DCM", "Spatial resampling")
 EDGE_ENHANCEMENT = ("113086", "DCM", "Edge enhancement")
 # CID 7202 "Source Image Purpose of Reference".
 PROCESSING_SOURCE = ("121322", "DCM", "Source image for image processing operation")
@@ -54,6 +56,8 @@ class Provenance:
         "CT", "MR" or "PT".
     created
         When the job ran.
+    scale
+        By what the grid was enlarged before.
     """
 
     weights: str
@@ -64,6 +68,7 @@ class Provenance:
     sources: str
     modality: str
     created: datetime
+    scale: int = 1
 
     @classmethod
     def of(
@@ -85,6 +90,7 @@ class Provenance:
             sources=source_checksum(volume),
             modality=volume.modality,
             created=created,
+            scale=scale_of(volume),
         )
 
     def identifier(self, *parts: str) -> str:
@@ -99,21 +105,25 @@ class Provenance:
             f"{profile.low!r} {profile.high!r} {profile.taper_low!r} {profile.taper_high!r}",
             repr(self.strength),
             self.sources,
+            *(() if self.scale == 1 else (f"scale {self.scale}",)),
         )
         return f"2.25.{uuid.uuid5(IDENTIFIER_NAMESPACE, '|'.join((*made_by, *parts))).int}"
 
     def description(self) -> str:
         """Return Derivation Description (0008,2111): what was done, for a person; at most 1024 characters."""
         profile = self.profile
+        enlarged = "" if self.scale == 1 else f"Grid enlarged {self.scale} times by filling k-space with zeros. "
         return (
-            f"Restored by {PRODUCT} {datprl_toolkit.__version__} (DATPRL-IR network); weights {self.weights[:64]}, "
-            f"sha256 {self.weights_sha256}; task {self.task}; intensity profile {profile.name}, "
+            f"{enlarged}Restored by {PRODUCT} {datprl_toolkit.__version__} (DATPRL-IR network); "
+            f"weights {self.weights[:64]}, sha256 {self.weights_sha256}; task {self.task}; "
+            f"intensity profile {profile.name}, "
             f"{profile.low:.6g} to {profile.high:.6g} {profile.unit}; strength {self.strength:g}. {WARNING}"
         )
 
-    def derivation_code(self) -> Dataset:
-        """Return the code of what was done."""
-        return code_item(EDGE_ENHANCEMENT if self.modality == "MR" else SMOOTHING)
+    def derivation_codes(self) -> list[Dataset]:
+        """Return the codes of what was done."""
+        effect = code_item(EDGE_ENHANCEMENT if self.modality == "MR" else SMOOTHING)
+        return [effect] if self.scale == 1 else [code_item(RESAMPLING), effect]
 
     def equipment(self) -> Dataset:
         """Return the item of Contributing Equipment Sequence (0018,A001) for this software (PS3.3 C.12.1)."""
@@ -160,12 +170,12 @@ def matching_tasks(card: WeightsCard, modality: str) -> tuple[str, ...]:
     return tuple(task.name for task in card.tasks if task.name.split("_")[0] == prefix)
 
 
-def source_item(sop_class_uid: str, sop_instance_uid: str) -> Dataset:
-    """Return the item of Source Image Sequence (0008,2112) for one image at the same places."""
+def source_item(sop_class_uid: str, sop_instance_uid: str, *, same_places: bool = True) -> Dataset:
+    """Return the item of Source Image Sequence (0008,2112) for one image, at the same places or others."""
     item = Dataset()
     item.ReferencedSOPClassUID = sop_class_uid
     item.ReferencedSOPInstanceUID = sop_instance_uid
-    item.SpatialLocationsPreserved = "YES"
+    item.SpatialLocationsPreserved = "YES" if same_places else "NO"
     item.PurposeOfReferenceCodeSequence = [code_item(PROCESSING_SOURCE)]
     return item
 

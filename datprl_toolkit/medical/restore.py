@@ -14,6 +14,7 @@ from datprl_toolkit.errors import DatprlError, ErrorCode, InputError
 from datprl_toolkit.files import check_absent, check_apart, staged_folder
 from datprl_toolkit.medical.choose import check_task, choose_series, scan_warnings
 from datprl_toolkit.medical.derive import DerivedSeries, free_series_number
+from datprl_toolkit.medical.enlarging import enlarge_volume
 from datprl_toolkit.medical.grouping import group_series
 from datprl_toolkit.medical.multiframe_writing import MultiframeWriter
 from datprl_toolkit.medical.opening import series_of
@@ -184,7 +185,8 @@ def _restore_series(series: Series, folder: Path, job: _Job) -> _Restored:
     check_task(series, job.restorer.card)
     if not job.options.all_series:
         check_ct_window(job.options.ct_window, series.volume.modality == "CT")
-    found = survey(series.volume, skip_broken=job.options.skip_errors, progress=job.progress)
+    volume = enlarge_volume(series.volume, job.options.scale)
+    found = survey(volume, skip_broken=job.options.skip_errors, progress=job.progress)
     profile, notes = choose_profile(found, series.earliest, job.options.ct_window)
     number = free_series_number(series.volume.series_number, job.taken)
     job.taken.add(number)
@@ -197,7 +199,7 @@ def _restore_series(series: Series, folder: Path, job: _Job) -> _Restored:
     if job.maps is not None:
         _write_maps(found, profile, provenance, job, job.maps / folder.name if job.options.all_series else job.maps)
     if writer.overlays_dropped:
-        notes = (*notes, "W_OVERLAY: overlays inside the unused bits of the pixels were not carried over")
+        notes = (*notes, "W_OVERLAY: overlays in unused bits of the pixels, or on another grid, were not carried over")
     return _Restored(len(found.volume.slices), (*series.warnings, *found.warnings, *notes), comparisons)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from datprl_toolkit.medical import header
+from datprl_toolkit.medical.enlarging import scale_of
 from datprl_toolkit.medical.geometry import distances
 from datprl_toolkit.medical.profiles import volume_suv_factors
 from datprl_toolkit.medical.quantity import SUV_UNITS, SuvType
@@ -39,7 +40,9 @@ def describe_series(pair: SeriesPair) -> tuple[tuple[str, str], ...]:
     volume = pair.before
     slices, rows, columns = volume.shape
     first = volume.slices[0]
-    facts = [("Size", f"{slices} slices of {columns} x {rows} pixels"), ("Spacing", _spacing(pair))]
+    scale = scale_of(volume)
+    grid = "" if scale == 1 else f", enlarged from {columns // scale} x {rows // scale} by filling k-space with zeros"
+    facts = [("Size", f"{slices} slices of {columns} x {rows} pixels{grid}"), ("Spacing", _spacing(pair))]
     dataset = header.read_dataset(first.path, pixels=False)
     for label, keyword, unit in SHOWN:
         text = "/".join(filter(None, header.texts(dataset, keyword)))[:64]

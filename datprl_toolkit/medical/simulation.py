@@ -64,9 +64,9 @@ class SimulatedProvenance(Provenance):
         """Return Derivation Description (0008,2111)."""
         return f"Simulated by {PRODUCT} {datprl_toolkit.__version__}: {self.method}. {WARNING}"
 
-    def derivation_code(self) -> Dataset:
-        """Return the code of what was done."""
-        return code_item(DERIVATION_CODES[self.modality])
+    def derivation_codes(self) -> list[Dataset]:
+        """Return the codes of what was done."""
+        return [code_item(DERIVATION_CODES[self.modality])]
 
     def equipment(self) -> Dataset:
         """Return the item of Contributing Equipment Sequence (0018,A001) for this software (PS3.3 C.12.1)."""

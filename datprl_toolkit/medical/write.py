@@ -9,7 +9,7 @@ import numpy as np
 
 from datprl_toolkit.errors import DatprlError, ErrorCode, InputError
 from datprl_toolkit.medical import header
-from datprl_toolkit.medical.derive import DerivedSeries, derive_image, drop_embedded_overlays
+from datprl_toolkit.medical.derive import DerivedSeries, derive_image, drop_overlays
 from datprl_toolkit.medical.encoding import EncodedSlice, encode_activity, encode_in_place
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class SeriesWriter:
         image = self._volume.slices[index]
         source = header.read_dataset(image.path, pixels=True)
         with source_errors(image), header.tolerant_pydicom():
-            self.overlays_dropped += drop_embedded_overlays(source)
+            self.overlays_dropped += drop_overlays(source, image)
             dataset = derive_image(source, image, encoded, self._derived)
             save(dataset, self._folder / f"{index + 1:04d}{UNFINISHED}")
 

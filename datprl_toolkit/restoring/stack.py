@@ -6,15 +6,16 @@ Every way in that restores a volume goes through here, whatever it was read from
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from datprl_toolkit.intensity.profile import check_strength
 from datprl_toolkit.restoring.progress import Progress, ProgressCallback, silent
+from datprl_toolkit.restoring.tiling import sample_windows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     import numpy.typing as npt
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 CONTEXT_SLICES = 8
 CONTEXT_PIXELS = 5 * 512 * 512  # slices of the sample are looked at together, and their features fill the memory
+CONTEXT_WINDOW = 512  # edge of what is looked at of slices that are too large to be looked at whole
+WHOLE_PIXELS = 1024 * 1024  # larger slices are restored in tiles
 BATCH_PIXELS = 8 * 512 * 512
 LARGEST_BATCH = 32
 
@@ -40,9 +43,13 @@ def batch_length(rows: int, columns: int) -> int:
 
 
 def context_sample(total: int, rows: int, columns: int) -> tuple[int, ...]:
-    """Return the slices from which the context of a volume is taken: up to 8, of large ones fewer, at least 2."""
-    affordable = max(2, CONTEXT_PIXELS // (rows * columns))
-    return spread(total, min(CONTEXT_SLICES, affordable))
+    """Return the slices from which the context of a volume is taken: up to 8, of large ones fewer.
+
+    Of slices of which not even 2 can be looked at together, a window of each of 5 is looked at.
+    """
+    affordable = CONTEXT_PIXELS // (rows * columns)
+    windows = CONTEXT_PIXELS // CONTEXT_WINDOW**2
+    return spread(total, min(CONTEXT_SLICES, affordable) if affordable >= 2 else windows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +117,8 @@ class StackRestorer:
             return cls(restorer, profile, strength, inverted, None, windows)
         chosen = context_sample(total, *read(total // 2).shape)
         progress(Progress("sampling context", 0, len(chosen), "slices"))
-        images = np.stack([_turned(profile.to_unit(read(index)), inverted=inverted) for index in chosen])
-        context = restorer.context(images[:, None])
+        looked_at = [_turned(profile.to_unit(part), inverted=inverted) for part in _parts(read, chosen)]
+        context = restorer.context(np.stack(looked_at)[:, None])
         progress(Progress("sampling context", len(chosen), len(chosen), "slices"))
         return cls(restorer, profile, strength, inverted, context)
 
@@ -141,8 +148,29 @@ class StackRestorer:
     def answer(self, before: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Return what the network makes of slices, (N, rows, columns) in [0, 1], for any strength."""
         given = _turned(before, inverted=self.inverted)
-        output = self.restorer.restore_batch(given[:, None], self.context)[:, 0]
+        if given[0].size > WHOLE_PIXELS:
+            output = np.stack([self._answer_in_tiles(each) for each in given])
+        else:
+            output = self.restorer.restore_batch(given[:, None], self.context)[:, 0]
         return _turned(output, inverted=self.inverted)
+
+    def _answer_in_tiles(self, given: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Return what the network makes of one large slice, (rows, columns), whose tiles share a context."""
+        context = self.context or self.restorer.context(np.stack(list(_parts(lambda _: given, (0,))))[:, None])
+        answer: npt.NDArray[np.float32] = self.restorer.restore_tiled(given[None], context)[0]
+        return answer
+
+
+def _parts(read: Callable[[int], npt.NDArray[Any]], chosen: tuple[int, ...]) -> Iterator[npt.NDArray[Any]]:
+    """Yield what is looked at of some slices: all of each, or of large ones windows, each of another place."""
+    rows, columns = read(chosen[0]).shape
+    if 2 * rows * columns <= CONTEXT_PIXELS:
+        yield from (read(index) for index in chosen)
+        return
+    count = CONTEXT_PIXELS // CONTEXT_WINDOW**2
+    windows = sample_windows(rows, columns, size=CONTEXT_WINDOW, count=count)
+    for place in range(max(len(chosen), len(windows))):
+        yield read(chosen[place % len(chosen)])[windows[place % len(windows)].slices]
 
 
 def _add_changes(values: npt.NDArray[np.float64], restored: list[npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:
