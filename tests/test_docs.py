@@ -8,8 +8,14 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.forking_commands import write_clients
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted(path.name for path in (ROOT / "docs").glob("*.md"))
@@ -53,7 +59,22 @@ def make_demo_inputs(folder: Path) -> None:
     (folder / "ct").mkdir()
     shutil.copy(str(get_testdata_file("CT_small.dcm")), folder / "ct" / "slice.dcm")
     colours = ["blue", "green", "red"]
-    write_raster(folder / "landsat.tif", photograph(3, 300, 400, dtype="uint16"), nodata=0, descriptions=colours)
+    write_raster(folder / "landsat.tif", photograph(3, 128, 160, dtype="uint16"), nodata=0, descriptions=colours)
+
+
+@pytest.fixture(scope="module")
+def commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder for the PATH, with the commands of the pages."""
+    folder = tmp_path_factory.mktemp("commands")
+    address = str(folder / "socket")
+    write_clients(folder / "bin", address)
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "tests.forking_commands", address]
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE) as server:
+        assert server.stdout is not None
+        assert server.stdout.readline() == b"ready\n"
+        yield folder / "bin"
+        server.kill()
 
 
 def test_only_pages_of_results_have_nothing_to_run() -> None:
@@ -62,7 +83,7 @@ def test_only_pages_of_results_have_nothing_to_run() -> None:
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("page", [page for page in PAGES if page not in WITHOUT_BLOCKS])
-def test_the_blocks_of_a_page_run_in_their_order(page: str, tmp_path: Path) -> None:
+def test_the_blocks_of_a_page_run_in_their_order(page: str, commands: Path, tmp_path: Path) -> None:
     for name in FOLDERS:
         (tmp_path / name).symlink_to(ROOT / name)
     make_demo_inputs(tmp_path / "demo")
@@ -73,7 +94,7 @@ def test_the_blocks_of_a_page_run_in_their_order(page: str, tmp_path: Path) -> N
     (tmp_path / "run.py").write_text(RUNNER, encoding="utf-8")
     environment = {
         **os.environ,
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PATH": os.pathsep.join([str(commands), str(Path(sys.executable).parent), os.environ["PATH"]]),
         "OMP_NUM_THREADS": "1",
         "QT_QPA_PLATFORM": "offscreen",
         "MPLBACKEND": "Agg",
