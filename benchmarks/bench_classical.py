@@ -28,7 +28,7 @@ from datprl_toolkit.training.validation import restore
 from datprl_toolkit.weights import load_weights
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -50,9 +50,12 @@ def main() -> None:
     parser.add_argument("--weights", default="small", help="name or path")
     parser.add_argument("--tasks", nargs="+", default=list(METHODS))
     parser.add_argument("--json", type=Path, help="file for the figures")
+    parser.add_argument("--known", type=Path, help="such a file, whose figures of classical methods are taken over")
     arguments = parser.parse_args()
     data = load_prepared(arguments.data)
-    rows = [row for task in arguments.tasks for row in measure(data, task, arguments.weights)]
+    known = json.loads(arguments.known.read_text(encoding="utf-8")) if arguments.known else []
+    classical = {row["task"]: row["classical"] for row in known}
+    rows = [row for task in arguments.tasks for row in measure(data, task, arguments.weights, classical)]
     print("| task | n | input | best classical | PSNR | network | over input | over classical |")
     print("|---|---|---|---|---|---|---|---|")
     for row in rows:
@@ -66,20 +69,29 @@ def main() -> None:
         arguments.json.write_text(json.dumps(rows, indent=1), encoding="utf-8")
 
 
-def measure(data: PreparedData, task: str, weights: str) -> Iterator[dict[str, Any]]:
-    """Score one task, dose by dose where it has several."""
+def measure(
+    data: PreparedData, task: str, weights: str, known: Mapping[str, dict[str, Any]]
+) -> Iterator[dict[str, Any]]:
+    """Score one task, dose by dose where it has several; `known` are classical figures that need no measuring."""
     network, card = load_weights(weights)
     network.eval()
     for level, (pairs, tuning) in levels(data, task).items():
-        row: dict[str, Any] = {"task": f"{task}{level}", "images": len(pairs), "classical": {}}
+        name = f"{task}{level}"
+        row: dict[str, Any] = {"task": name, "images": len(pairs)}
         row["input"] = mean_psnr(pairs)
         restored = [restore(network, image, card.config.grid, torch.device("cpu")) for image, _ in pairs]
         row["network"] = mean_psnr(list(zip(restored, (target for _, target in pairs), strict=True)))
-        for name, (method, values) in METHODS[task].items():
-            best = max(values, key=lambda value: mean_psnr(run(method, value, tuning)))
-            row["classical"][name] = {"parameter": best, "psnr": mean_psnr(run(method, best, pairs))}
+        row["classical"] = known.get(name) or {
+            method_name: tuned(method, values, tuning, pairs) for method_name, (method, values) in METHODS[task].items()
+        }
         print(json.dumps(row), file=sys.stderr)
         yield row
+
+
+def tuned(method: Method, values: Sequence[float], tuning: Pairs, pairs: Pairs) -> dict[str, float]:
+    """Return the parameter that is best on the tuning pairs, and what the method then reaches."""
+    best = max(values, key=lambda value: mean_psnr(run(method, value, tuning)))
+    return {"parameter": best, "psnr": mean_psnr(run(method, best, pairs))}
 
 
 def run(method: Method, value: float, pairs: Pairs) -> Pairs:
