@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from datprl_toolkit.network.depthwise import depthwise, gated_depthwise
 from datprl_toolkit.network.fusion import make_fusion
 from datprl_toolkit.network.layers import ChannelNorm
-from datprl_toolkit.network.strips import depthwise, over_strips, plan_strips, pointwise
+from datprl_toolkit.network.strips import Widening, add_in_strips, plan_strips, pointwise
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,40 +35,49 @@ class TransposedAttention(nn.Module):
         self.out = nn.Conv2d(channels, channels, 1, bias=False)
 
     def sums(self, strips: Sequence[Strip], seen: Callable[[Strip], Tensor], images: int) -> Sums:
-        """Return q k^T, |q|^2 and |k|^2 of each image, summed over the pixels of its strips.
+        """Return q k^T, |q|^2 and |k|^2 of each image, summed over its pixels.
 
         Parameters
         ----------
         strips
             Strips of the images, which together are the whole.
         seen
-            What the attention sees of a strip, its halo included.
+            What the attention sees of a strip's fresh rows.
         images
             Number of images.
         """
-        per_strip = [self._sums_of_strip(seen(strip), strip) for strip in strips]
-        if len(per_strip) == 1:
-            return per_strip[0]
-        totals = tuple(torch.zeros(images, *part.shape[1:], device=part.device) for part in per_strip[0])
-        for strip, parts in zip(strips, per_strip, strict=True):
+        project = tuple(self._projection(part) for part in (0, 1))
+        totals: Sums = ()
+        for strip in strips:
+            fresh = seen(strip)
+            parts = self._sums_of_strip(project[0](fresh, strip), project[1](fresh, strip))
+            if len(strips) == 1:
+                return parts
+            totals = totals or tuple(part.new_zeros(images, *part.shape[1:], dtype=torch.float32) for part in parts)
             for total, part in zip(totals, parts, strict=True):
                 total[strip.images] += part
         return totals
 
-    def attend(self, seen: Tensor, mixing: Tensor, strip: Strip) -> Tensor:
-        """Return a strip's values mixed by what `fold` made of an attention map."""
-        values = strip.crop(self._project(seen, slice(2 * self.channels, 3 * self.channels)))
-        pixels = values.permute(0, 2, 3, 1)
-        mixed = pixels.flatten(1, 2) @ mixing.to(values.dtype).transpose(1, 2)
-        return mixed.view(pixels.shape).permute(0, 3, 1, 2)
+    def mixer(self, mixing: Tensor) -> Callable[[Tensor, Strip], Tensor]:
+        """Return what mixes a strip's values by what `fold` made of an attention map."""
+        project = self._projection(2)
 
-    def _project(self, x: Tensor, rows: slice) -> Tensor:
-        """Return the wanted rows of query, key and value."""
-        return depthwise(pointwise(x, self.qkv.weight[rows]), self.qkv_depthwise.weight[rows])
+        def mix(fresh: Tensor, strip: Strip) -> Tensor:
+            values = project(fresh, strip).permute(0, 2, 3, 1)
+            mixed = values.flatten(1, 2) @ strip.own(mixing).to(values.dtype).transpose(1, 2)
+            return mixed.view(values.shape).permute(0, 3, 1, 2)
 
-    def _sums_of_strip(self, seen: Tensor, strip: Strip) -> Sums:
-        projected = (self._project(seen, slice(n * self.channels, (n + 1) * self.channels)) for n in (0, 1))
-        pixels = (strip.crop(each).permute(0, 2, 3, 1).flatten(1, 2) for each in projected)
+        return mix
+
+    def _projection(self, part: int) -> Callable[[Tensor, Strip], Tensor]:
+        """Return the projection to query (0), key (1) or value (2), for the strips of images in order."""
+        rows = slice(part * self.channels, (part + 1) * self.channels)
+        widen = Widening(self.qkv.weight[rows])
+        kernels = self.qkv_depthwise.weight[rows]
+        return lambda fresh, strip: depthwise(widen(fresh, strip), kernels, strip.padding)
+
+    def _sums_of_strip(self, query: Tensor, key: Tensor) -> Sums:
+        pixels = (each.permute(0, 2, 3, 1).flatten(1, 2) for each in (query, key))
         query, key = (each.view(*each.shape[:2], self.heads, -1).transpose(1, 2) for each in pixels)
         return query.transpose(-1, -2) @ key, query.square().sum(-2), key.square().sum(-2)
 
@@ -99,12 +109,18 @@ class GatedFeedForward(nn.Module):
         self.depthwise = nn.Conv2d(2 * hidden, 2 * hidden, 3, padding=1, groups=2 * hidden, bias=False)
         self.out = nn.Conv2d(hidden, channels, 1, bias=False)
 
-    def forward(self, x: Tensor, strip: Strip) -> Tensor:
-        """Return (images, channels, H, W) of a strip, read with its halo."""
-        hidden = self.out.in_channels
+    def feeder(self) -> Callable[[Tensor, Strip], Tensor]:
+        """Return what makes (images, channels, H, W) of a strip's fresh rows, for the strips of images in order."""
         # Gate and value apart, so that each lies in memory in one piece.
-        gate, value = (self._half(x, rows, strip) for rows in (slice(0, hidden), slice(hidden, None)))
-        return pointwise(functional.gelu(gate) * value, self.out.weight)
+        gate, value = (Widening(weight) for weight in self.expand.weight.chunk(2))
+        gate_kernels, value_kernels = self.depthwise.weight.chunk(2)
+
+        def feed(fresh: Tensor, strip: Strip) -> Tensor:
+            wide = gate(fresh, strip), value(fresh, strip)
+            hidden = gated_depthwise(*wide, gate_kernels, value_kernels, strip.padding)
+            return pointwise(hidden, self.out.weight)
+
+        return feed
 
     @torch.no_grad()
     def align(self, multiple: int) -> None:
@@ -119,9 +135,6 @@ class GatedFeedForward(nn.Module):
         self.depthwise.in_channels = self.depthwise.groups = self.depthwise.out_channels
         self.out.weight = nn.Parameter(functional.pad(self.out.weight, (0, 0, 0, 0, 0, extra)))
         self.out.in_channels += extra
-
-    def _half(self, x: Tensor, rows: slice, strip: Strip) -> Tensor:
-        return strip.crop(depthwise(pointwise(x, self.expand.weight[rows]), self.depthwise.weight[rows]))
 
 
 class RestormerBlock(nn.Module):
@@ -142,22 +155,20 @@ class RestormerBlock(nn.Module):
         strips = plan_strips(x, 2 * attention.channels)
 
         def seen(strip: Strip) -> Tensor:
-            features = strip.read(x)
+            features = strip.fresh(x)
             if self.fusion is not None and prompt is not None:
                 features = self.fusion(features, strip.own(prompt))
             return cast("Tensor", self.attention_norm(features))
 
         statistic = statistics.resolve(partial(attention.sums, strips, seen, len(x)), attention.attention_map)
-        mixing = attention.fold(statistic)
+        mix = attention.mixer(attention.fold(statistic))
         # The residual is added to x, not to what was fused.
-        y = over_strips(
-            strips, x, lambda strip: strip.core(x) + attention.attend(seen(strip), strip.own(mixing), strip)
-        )
+        y = add_in_strips(strips, x, lambda strip: mix(seen(strip), strip))
         strips = plan_strips(y, self.feed_forward.out.in_channels)
-        return over_strips(strips, y, lambda strip: strip.core(y) + self._fed_forward(strip.read(y), strip))
-
-    def _fed_forward(self, features: Tensor, strip: Strip) -> Tensor:
-        return cast("Tensor", self.feed_forward(self.feed_forward_norm(features), strip))
+        feed = self.feed_forward.feeder()
+        return add_in_strips(
+            strips, y, lambda strip: feed(self.feed_forward_norm(strip.fresh(y)), strip), in_place=True
+        )
 
 
 class RestormerBackbone(nn.Module):

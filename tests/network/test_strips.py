@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.nn import functional
 
 from datprl_toolkit.network import DatprlNetwork, preset
 from datprl_toolkit.network import strips as module
-from datprl_toolkit.network.strips import plan_strips
+from datprl_toolkit.network.depthwise import gated_depthwise
+from datprl_toolkit.network.strips import Widening, plan_strips
 from datprl_toolkit.restoring.testing import TINY
 from tests.network.oracle import Oracle
 
@@ -90,18 +92,53 @@ def test_added_channels_of_zeros_change_nothing(network: DatprlNetwork, images: 
 
 
 @given(count=st.integers(1, 3), height=st.integers(1, 90), width=st.integers(1, 40), values=st.integers(1, 4000))
-def test_strips_hold_every_row_once_and_a_halo_within_the_image(
-    count: int, height: int, width: int, values: int
-) -> None:
+def test_strips_hold_and_ask_for_every_row_once(count: int, height: int, width: int, values: int) -> None:
     with pytest.MonkeyPatch.context() as patch, torch.inference_mode():
         patch.setattr(module, "STRIP_VALUES", values)
         features = torch.zeros(count, 2, height, width)
         for strip in plan_strips(features, 2):
-            strip.core(features).add_(1)
-            read = strip.read(features)
-            assert strip.crop(read).shape == strip.core(features).shape
-            assert read.shape[2] >= min(height, strip.bottom - strip.top + 1)
+            strip.core(features)[:, 0].add_(1)
+            strip.fresh(features)[:, 1].add_(1)
+            needed = slice(max(strip.top - 1, 0), strip.bottom + 1)
+            assert (features[strip.images, 1, needed] == 1).all()
+            assert strip.fresh(features).shape[2] > 0
         assert (features == 1).all()
+
+
+@settings(max_examples=25)
+@given(height=st.integers(1, 60), width=st.integers(1, 9), values=st.integers(1, 2000))
+def test_what_is_widened_in_strips_is_convolved_as_the_whole(height: int, width: int, values: int) -> None:
+    generator = torch.Generator().manual_seed(height)
+    weights = [torch.randn(16, 3, 1, 1, generator=generator) for _ in range(2)]
+    kernels = [torch.randn(16, 1, 3, 3, generator=generator) for _ in range(2)]
+    with pytest.MonkeyPatch.context() as patch, torch.inference_mode():
+        patch.setattr(module, "STRIP_VALUES", values)
+        features = torch.randn(2, 3, height, width, generator=generator).to(memory_format=torch.channels_last)
+        gate, value = (
+            functional.conv2d(functional.conv2d(features, weight), kernel, padding=1, groups=16)
+            for weight, kernel in zip(weights, kernels, strict=True)
+        )
+        expected = functional.gelu(gate) * value
+        widen = [Widening(weight) for weight in weights]
+        for strip in plan_strips(features, 16):
+            first, second = (each(strip.fresh(features), strip) for each in widen)
+            made = gated_depthwise(first, second, kernels[0], kernels[1], strip.padding)
+            torch.testing.assert_close(made, strip.core(expected), rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.usefixtures("thin_strips")
+def test_bfloat16_in_strips_is_near_float32(network: DatprlNetwork, images: torch.Tensor) -> None:
+    context = network.context(images)
+    expected = network(images, context)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert (network(images, context).float() - expected).abs().max() <= 0.1
+
+
+def test_what_is_given_is_not_changed_in_place(network: DatprlNetwork, images: torch.Tensor) -> None:
+    before = images.clone()
+    first = network(images)
+    assert torch.equal(images, before)
+    assert torch.equal(network(images), first)
 
 
 def test_gradients_need_the_whole() -> None:

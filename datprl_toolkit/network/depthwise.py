@@ -1,0 +1,35 @@
+"""3x3 depthwise convolutions, and the gate after two of them, which one call can make with the second."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from datprl_toolkit.network.strips import runs_eagerly_on_cpu
+
+
+def depthwise(features: Tensor, weight: Tensor, padding: tuple[int, int]) -> Tensor:
+    """Convolve each channel with its own 3x3 kernel."""
+    return functional.conv2d(features, weight, padding=padding, groups=len(weight))
+
+
+def gated_depthwise(
+    gate: Tensor, value: Tensor, gate_weight: Tensor, value_weight: Tensor, padding: tuple[int, int]
+) -> Tensor:
+    """Return GELU(convolved gate) * convolved value.
+
+    oneDNN applies the GELU and the product to each result of a convolution before it leaves the registers, which
+    saves two ways to memory and back. PyTorch calls it so when it compiles a model; here it is called by hand.
+    """
+    available = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    if not (available and runs_eagerly_on_cpu(gate)):
+        return functional.gelu(depthwise(gate, gate_weight, padding)) * depthwise(value, value_weight, padding)
+    convolve = torch.ops.mkldnn._convolution_pointwise
+    channels, once = len(gate_weight), (1, 1)
+    gate_weight, value_weight = gate_weight.to(gate.dtype), value_weight.to(gate.dtype)
+    opened = convolve(gate, gate_weight, None, padding, once, once, channels, "gelu", [], "none")
+    gated: Tensor = convolve.binary(
+        value, opened, value_weight, None, padding, once, once, channels, "mul", None, None, [], None
+    )
+    return gated
