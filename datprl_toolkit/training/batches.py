@@ -94,8 +94,8 @@ class BalancedBatches:
 
     A batch of B over N tasks has B // N of each, and one more of B % N tasks that are drawn anew each time; with
     fewer images than tasks, one of each of B tasks. Where `shares` differ, tasks have images in proportion. Crops
-    are flipped and turned by multiples of 90 degrees. A small share has the clean image as input too, so that clean
-    images stay as they are.
+    are flipped and turned by multiples of 90 degrees. A small share, `identity` or that of the task in `identities`,
+    has the clean image as input too, so that clean images stay as they are.
 
     Of a task with several `candidates` that many crops of the drawn image are made, and the one that the degradation
     changed most is taken: flat ground teaches nothing about sharpening.
@@ -113,9 +113,11 @@ class BalancedBatches:
         identity: float = 0.05,
         shares: Mapping[str, float] | None = None,
         candidates: Mapping[str, int] | None = None,
+        identities: Mapping[str, float] | None = None,
     ) -> None:
         self.tasks = tuple(tasks)
         self.shares, self.candidates = dict(shares or {}), dict(candidates or {})
+        self.identities = dict(identities or {})
         self.pairs = {task: TaskPairs(makers, [seed, i]) for i, (task, makers) in enumerate(tasks.items())}
         self.batch_size, self.seed, self.identity = batch_size, seed, identity
         self.step = 0
@@ -130,7 +132,8 @@ class BalancedBatches:
         keys = []
         for place, task in enumerate(names):
             pair = self.pairs[task].make(size, generator, self.candidates.get(task, 1))
-            given = pair.clean if generator.random() < self.identity else pair.degraded
+            identity = self.identities.get(task, self.identity)
+            given = pair.clean if generator.random() < identity else pair.degraded
             turn, flip = int(generator.integers(4)), bool(generator.integers(2))
             degraded[place], clean[place] = (_oriented(image, turn, flip=flip) for image in (given, pair.clean))
             keys.append(pair.key)

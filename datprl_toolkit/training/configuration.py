@@ -52,6 +52,8 @@ class TrainingConfig:
         Share of a task's images in the batches where it is not 1.
     task_candidates
         Crops of an image from which the most degraded is chosen, where it is not 1.
+    task_identity
+        Share of a task's images that are given clean, where it is not `identity`.
     balance_every
         Steps between measurements of the gradient that each task alone would cause; every task's reconstruction
         loss is divided by its norm, so that no task drowns in the others. 0 for none.
@@ -94,6 +96,7 @@ class TrainingConfig:
     task_weights: Mapping[str, float] = field(default_factory=dict)
     task_shares: Mapping[str, float] = field(default_factory=dict)
     task_candidates: Mapping[str, int] = field(default_factory=dict)
+    task_identity: Mapping[str, float] = field(default_factory=dict)
     balance_every: int = 0
     identity: float = 0.05
     anchored: float = 0.0
@@ -106,7 +109,7 @@ class TrainingConfig:
     log_every: int = 100
 
     def __post_init__(self) -> None:
-        named = {*self.tasks, *self.task_weights, *self.task_shares, *self.task_candidates}
+        named = {*self.tasks, *self.task_weights, *self.task_shares, *self.task_candidates, *self.task_identity}
         unknown = sorted(named - set(TASKS))
         if unknown or not self.tasks:
             raise OptionError(
@@ -127,8 +130,9 @@ class TrainingConfig:
         self._check_variant()
         if any(share <= 0.0 for share in (*self.task_shares.values(), *self.task_candidates.values())):
             raise OptionError(ErrorCode.OPTION, "task_shares and task_candidates must be above 0")
-        if not (0.0 <= self.ema_decay < 1.0 and 0.0 <= self.identity <= 1.0):
-            raise OptionError(ErrorCode.OPTION, "ema_decay and identity are shares from 0 to 1")
+        shares = (self.identity, *self.task_identity.values())
+        if not (0.0 <= self.ema_decay < 1.0 and all(0.0 <= share <= 1.0 for share in shares)):
+            raise OptionError(ErrorCode.OPTION, "ema_decay, identity and task_identity are shares from 0 to 1")
 
     def _check_variant(self) -> None:
         """Raise unless the variant of the network is one that can be trained."""

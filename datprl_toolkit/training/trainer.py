@@ -92,6 +92,7 @@ class Trainer:
             identity=config.identity,
             shares=config.task_shares,
             candidates=config.task_candidates,
+            identities=config.task_identity,
         )
         self.balance = GradientBalance(config.tasks)
         self.given = GivenPrompts(config, self.device)

@@ -134,6 +134,13 @@ def test_the_asked_share_of_the_inputs_is_clean(data: PreparedData, share: float
     assert np.mean(clean) == pytest.approx(expected, abs=0.08)
 
 
+def test_a_task_can_have_a_share_of_clean_inputs_of_its_own(data: PreparedData) -> None:
+    makers = task_makers(data, ["dehazing", "cloud_removal"])
+    batch = BalancedBatches(makers, 40, identity=0.0, identities={"cloud_removal": 1.0}).next(8)
+    clean = [torch.equal(d, c) for d, c in zip(batch.degraded, batch.clean, strict=True)]
+    assert clean == [task == "cloud_removal" for task in batch.tasks]
+
+
 def test_a_crop_larger_than_its_image_is_mirrored(data: PreparedData) -> None:
     tiles = replace(data, sources={"remote_tiles": data.sources["remote_tiles"]})
     task = "remote_sensing_super_resolution"
