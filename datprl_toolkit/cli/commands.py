@@ -11,6 +11,7 @@ import typer
 
 from datprl_toolkit import __version__
 from datprl_toolkit.cli.batch_command import restore_batch
+from datprl_toolkit.cli.deidentify_command import deidentify
 from datprl_toolkit.cli.evaluate_command import evaluate
 from datprl_toolkit.cli.explain_command import explain
 from datprl_toolkit.cli.inspect_command import inspect
@@ -184,6 +185,9 @@ application.command()(evaluate)
 
 
 application.command("verify")(verify_output)
+
+
+application.command()(deidentify)
 
 
 application.command()(explain)
