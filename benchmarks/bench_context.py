@@ -102,15 +102,15 @@ def measure(
     arguments: argparse.Namespace,
     folder: Path,
 ) -> tuple[float, ...]:
-    """Return PSNR in and out in dB (NaN without a truth), seam index, step in stored values, and seconds."""
+    """Return PSNR in and out in dB (NaN without a truth), seam index, step in stored values, processor seconds."""
     source, reference, output = (folder / f"{name}.tif" for name in ("source", "reference", "output"))
     for path, content in ((source, values), (reference, values if truth is None else truth)):
         with rasterio.open(path, "w", **profile) as dataset:
             dataset.write(content)
     options = SceneOptions(tile=arguments.tile, halo=arguments.halo, context=mode, overwrite=True)  # type: ignore[arg-type]
-    began = time.perf_counter()
+    began = time.process_time()
     restore_scene(source, output, restorer, options)
-    seconds = time.perf_counter() - began
+    seconds = time.process_time() - began
     with rasterio.open(output) as dataset:
         restored = dataset.read()
     quality = [float("nan")] * 2
@@ -122,7 +122,7 @@ def measure(
 
 
 def print_table(rows: dict[tuple[str, str], list[tuple[float, ...]]]) -> None:
-    """Print the means over the scenes as a table in Markdown, with the seconds relative to the scene's context."""
+    """Print the means over the scenes as a table in Markdown, with the time relative to the scene's context."""
     print("| scene | context | PSNR, dB (input) | seam index | step | time |")
     print("|---|---|---|---|---|---|")
     for (name, mode), measured in rows.items():

@@ -177,7 +177,8 @@ def restore_in_this_process(restorer: Restorer, arguments: argparse.Namespace) -
     source, destination = map(Path, arguments.part)
     before = peak_memory()
     with Watch() as watch:
-        restore_scene(source, destination, restorer, SceneOptions(tile=arguments.tile, halo=arguments.halo))
+        options = SceneOptions(tile=arguments.tile, halo=arguments.halo)
+        restore_scene(source, destination, restorer, options, compared=False)
     return {**watch.time._asdict(), "before": before, "peak": peak_memory()}
 
 
@@ -185,7 +186,7 @@ def without_network(source: Path, destination: Path, arguments: argparse.Namespa
     """Return how long everything but the network takes."""
     options = SceneOptions(tile=arguments.tile, halo=arguments.halo)
     with Watch() as watch:
-        restore_scene(source, destination, stub_restorer(), options)
+        restore_scene(source, destination, stub_restorer(), options, compared=False)
     return watch.time
 
 

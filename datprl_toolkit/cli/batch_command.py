@@ -52,6 +52,7 @@ def restore_batch(
     cluster: Annotated[str | None, typer.Option(help="Dask scheduler, such as tcp://host:8786; or local:2.")] = None,
     assets: Annotated[str | None, typer.Option(help="Assets of STAC items, such as red,green,blue.")] = None,
     previews: Annotated[Path | None, typer.Option(help="Folder for a PNG of each scene.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it takes; write nothing.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace outputs of other input or options.")] = False,
 ) -> None:
     """Restore many scenes into one Zarr store or into a folder. Given again, it goes on where it was stopped.
@@ -81,5 +82,10 @@ def restore_batch(
     )
     load = partial(Restorer.from_pretrained, weights, device=device, precision=precision)
     names = tuple(name.strip() for name in assets.split(",")) if assets else ()
+    if dry_run:
+        from datprl_toolkit.cli.dry_run import show_batch_plan
+
+        show_batch_plan(sources, destination, load, options, form.value, names, shared_context=shared_context)
+        return
     status = run_batch(sources, destination, load, options, form.value, names, previews, shared_context=shared_context)
     raise typer.Exit(status)

@@ -66,18 +66,12 @@ def restore_batch(
     DatprlError
         If the batch as a whole cannot be run. What goes wrong with one scene is in the outcome instead.
     """
-    try:
-        from datprl_toolkit.remote_sensing.batch import SilentWatcher
-        from datprl_toolkit.remote_sensing.batch import restore_batch as run
-        from datprl_toolkit.remote_sensing.batch_sources import find_scenes
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.startswith("datprl_toolkit"):
-            raise
-        raise missing_package(error.name, "geo", "for georeferenced rasters") from error
+    scenes = find_batch(sources, destination, assets)
+    from datprl_toolkit.remote_sensing.batch import SilentWatcher
+    from datprl_toolkit.remote_sensing.batch import restore_batch as run
+
     destination = Path(destination)
-    _check_destination(sources, destination)
     chosen = scene_options(options)
-    scenes = find_scenes(sources, assets=assets)
     if not isinstance(restorer, Restorer):
         restorer = restorer()
     if announce is not None:
@@ -85,7 +79,30 @@ def restore_batch(
     told = watcher or SilentWatcher()
     if previews is not None:
         told = _Previews(told, previews)
-    return run(scenes, destination, restorer, chosen, form=form, shared_context=shared_context, watcher=told)
+    return run(
+        scenes,
+        destination,
+        restorer,
+        chosen,
+        form=form,
+        shared_context=shared_context,
+        compared=previews is not None,
+        watcher=told,
+    )
+
+
+def find_batch(
+    sources: Sequence[str | Path], destination: str | Path, assets: Sequence[str] = ()
+) -> tuple[BatchScene, ...]:
+    """Find the scenes of a batch; see :func:`restore_batch`."""
+    try:
+        from datprl_toolkit.remote_sensing.batch_sources import find_scenes
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("datprl_toolkit"):
+            raise
+        raise missing_package(error.name, "geo", "for georeferenced rasters") from error
+    _check_destination(sources, Path(destination))
+    return find_scenes(sources, assets=assets)
 
 
 def _check_destination(sources: Sequence[str | Path], destination: Path) -> None:

@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from datprl_toolkit import __version__
 from datprl_toolkit.errors import DatprlError, ErrorCode, OptionError, OutputError
 from datprl_toolkit.files import check_apart
-from datprl_toolkit.remote_sensing.batch_manifest import BatchRecord, Manifest, Status, open_manifest, write_compact
+from datprl_toolkit.remote_sensing.batch_manifest import (
+    BatchRecord,
+    Manifest,
+    Status,
+    open_manifest,
+    read_records,
+    write_compact,
+)
 from datprl_toolkit.remote_sensing.fingerprint import WITHOUT_EFFECT, input_identity
 from datprl_toolkit.remote_sensing.reading_sources import locate
 from datprl_toolkit.remote_sensing.restore import restore_scene
@@ -99,6 +106,7 @@ def restore_batch(
     form: Form = "tif",
     manifest: Path | None = None,
     shared_context: bool = False,
+    compared: bool = True,
     watcher: BatchWatcher | None = None,
 ) -> BatchOutcome:
     """Restore scenes into a folder, or into one Zarr store with a group for each.
@@ -122,6 +130,8 @@ def restore_batch(
     shared_context
         Whether all scenes share one context, computed from a sample of them and kept beside the manifest, so that
         neighbouring tiles of a mosaic are restored alike.
+    compared
+        Whether the watcher is given something of each scene to look at; see :func:`restore_scene`.
     watcher
         Is told what happens.
 
@@ -139,6 +149,7 @@ def restore_batch(
         restorer=restorer,
         options={scene.name: scene.options(options) for scene in scenes},
         form=form,
+        compared=compared,
         watcher=watcher or SilentWatcher(),
     )
     job.check_outputs()
@@ -146,9 +157,47 @@ def restore_batch(
         if shared_context:
             from datprl_toolkit.remote_sensing.batch_context import share_context
 
-            kept = records.path.with_name(f"{records.path.name.removesuffix('.jsonl')}.context.safetensors")
-            job = replace(job, restorer=share_context(job.scenes, job.options, restorer, kept))
+            job = replace(job, restorer=share_context(job.scenes, job.options, restorer, _kept_context(records.path)))
         return job.run(records, overwrite=options.overwrite)
+
+
+def unfinished_scenes(
+    scenes: Sequence[BatchScene],
+    destination: Path,
+    restorer: Restorer,
+    options: SceneOptions,
+    *,
+    form: Form = "tif",
+    shared_context: bool = False,
+) -> list[BatchScene]:
+    """Return the scenes that :func:`restore_batch` would restore, without writing anything.
+
+    Parameters
+    ----------
+    scenes, destination, restorer, options, form, shared_context
+        As there.
+
+    Raises
+    ------
+    OutputError, OptionError
+        As :func:`restore_batch` would, before any work.
+    """
+    chosen = {scene.name: scene.options(options) for scene in scenes}
+    job = _Batch(tuple(scenes), destination, restorer, chosen, form, compared=False, watcher=SilentWatcher())
+    job.check_outputs()
+    path = manifest_path(destination)
+    if shared_context:
+        from datprl_toolkit.remote_sensing.batch_context import check_shareable, share_context
+
+        check_shareable(chosen.values())
+        if _kept_context(path).exists():
+            restorer = share_context(scenes, chosen, restorer, _kept_context(path))
+    records = read_records(path.read_text(encoding="utf-8"), path) if path.exists() else {}
+    prints = {scene.name: fingerprint(scene, chosen[scene.name], restorer) for scene in scenes}
+    waiting = [scene for scene in scenes if not job.is_done(scene, records, prints[scene.name])]
+    if not options.overwrite:
+        job.check_free(waiting)
+    return waiting
 
 
 def manifest_path(destination: Path) -> Path:
@@ -156,6 +205,11 @@ def manifest_path(destination: Path) -> Path:
     if destination.suffix.lower() == ".zarr":
         return destination.with_name(f"{destination.stem}.manifest.jsonl")
     return destination / "manifest.jsonl"
+
+
+def _kept_context(manifest: Path) -> Path:
+    """Return where the context that all scenes of a batch share is kept."""
+    return manifest.with_name(f"{manifest.name.removesuffix('.jsonl')}.context.safetensors")
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +221,7 @@ class _Batch:
     restorer: Restorer
     options: dict[str, SceneOptions]
     form: Form
+    compared: bool
     watcher: BatchWatcher
 
     @property
@@ -209,10 +264,10 @@ class _Batch:
     def run(self, manifest: Manifest, *, overwrite: bool) -> BatchOutcome:
         """Restore what is not done yet."""
         prints = {scene.name: fingerprint(scene, self.options[scene.name], self.restorer) for scene in self.scenes}
-        skipped = [scene for scene in self.scenes if self._is_done(scene, manifest, prints[scene.name])]
+        skipped = [scene for scene in self.scenes if self.is_done(scene, manifest.records, prints[scene.name])]
         waiting = [scene for scene in self.scenes if scene not in skipped]
         if not overwrite:
-            self._check_free(waiting)
+            self.check_free(waiting)
         self.watcher.planned(self.scenes, skipped)
         with ExitStack() as stack:
             if self.is_one_store:
@@ -245,8 +300,9 @@ class _Batch:
         address = stack.enter_context(lasting(str(name)))
         return replace(self, options={key: replace(value, cluster=address) for key, value in self.options.items()})
 
-    def _is_done(self, scene: BatchScene, manifest: Manifest, print_: str) -> bool:
-        record = manifest.records.get(scene.name)
+    def is_done(self, scene: BatchScene, records: dict[str, BatchRecord], print_: str) -> bool:
+        """Tell whether an earlier run made the output that is wanted."""
+        record = records.get(scene.name)
         return (
             record is not None
             and record.status != "failed"
@@ -254,7 +310,8 @@ class _Batch:
             and self.output(scene).exists()
         )
 
-    def _check_free(self, waiting: Sequence[BatchScene]) -> None:
+    def check_free(self, waiting: Sequence[BatchScene]) -> None:
+        """Refuse a batch whose outputs would replace those of another."""
         taken = [self.output(scene) for scene in waiting if self.output(scene).exists()]
         if taken:
             raise OutputError(
@@ -302,11 +359,11 @@ class _Batch:
         options = replace(self.options[scene.name], overwrite=True, resume=resume)
         output = self.output(scene)
         if not self.is_one_store:
-            return restore_scene(scene.source, output, self.restorer, options, teller)
+            return restore_scene(scene.source, output, self.restorer, options, teller, compared=self.compared)
         from datprl_toolkit.remote_sensing.batch_store import staged_group
 
         with staged_group(self.destination, scene.name) as staged:
-            outcome = restore_scene(scene.source, staged, self.restorer, options, teller)
+            outcome = restore_scene(scene.source, staged, self.restorer, options, teller, compared=self.compared)
         return replace(outcome, output=output)
 
 

@@ -17,7 +17,7 @@ from datprl_toolkit.remote_sensing.scene import Scene
 from datprl_toolkit.restoring.frozen_context import load_context, save_context
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     import numpy.typing as npt
@@ -75,8 +75,7 @@ def share_context(
     InputError
         ``E_EMPTY`` if no scene holds any data.
     """
-    for scene in scenes:
-        _check_shareable(options[scene.name])
+    check_shareable(options[scene.name] for scene in scenes)
     if not kept.exists():
         images = _sample(scenes, options)
         with staged_file(kept) as temporary:
@@ -88,16 +87,18 @@ def share_context(
     return cast("Restorer", SharedContextRestorer(restorer, shared.to(restorer.device), digest))
 
 
-def _check_shareable(options: SceneOptions) -> None:
-    if options.scaling is None or options.scaling.strip() == "percentile":
-        raise OptionError(
-            ErrorCode.OPTION,
-            "a context can be shared by scenes only if their values are scaled alike",
-            where="scaling",
-            remedy="Give --scaling uint8, reflectance:10000 or minmax:LOW,HIGH",
-        )
-    if options.context != "scene":
-        raise OptionError(ErrorCode.OPTION, "a shared context needs --context scene", remedy="Leave the other out")
+def check_shareable(each: Iterable[SceneOptions]) -> None:
+    """Refuse options of scenes that cannot share a context; see :func:`share_context`."""
+    for options in each:
+        if options.scaling is None or options.scaling.strip() == "percentile":
+            raise OptionError(
+                ErrorCode.OPTION,
+                "a context can be shared by scenes only if their values are scaled alike",
+                where="scaling",
+                remedy="Give --scaling uint8, reflectance:10000 or minmax:LOW,HIGH",
+            )
+        if options.context != "scene":
+            raise OptionError(ErrorCode.OPTION, "a shared context needs --context scene", remedy="Leave the other out")
 
 
 def _sample(scenes: Sequence[BatchScene], options: Mapping[str, SceneOptions]) -> npt.NDArray[np.float32]:

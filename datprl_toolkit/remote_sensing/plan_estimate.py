@@ -15,13 +15,17 @@ from datprl_toolkit.remote_sensing.bands import choose_bands
 from datprl_toolkit.remote_sensing.context import SAMPLED_WHOLE, context_images
 from datprl_toolkit.remote_sensing.context_field import as_field, node_count
 from datprl_toolkit.remote_sensing.context_modes import restore_in_context
-from datprl_toolkit.remote_sensing.restore import CACHE_BYTES, make_plan
+from datprl_toolkit.remote_sensing.journal import Journal
+from datprl_toolkit.remote_sensing.restore import CACHE_BYTES, check_destination, make_plan
+from datprl_toolkit.remote_sensing.run import Run
 from datprl_toolkit.remote_sensing.sampling import SAMPLE_COUNT, SceneSample, sample_scene
 from datprl_toolkit.remote_sensing.scaling import describe_scaling
 from datprl_toolkit.remote_sensing.scene import Scene
-from datprl_toolkit.remote_sensing.threads import shard_bytes, worker_count
-from datprl_toolkit.remote_sensing.tiles import restore_tile
+from datprl_toolkit.remote_sensing.staging import check_same_job, stage_folder
+from datprl_toolkit.remote_sensing.threads import Threads, shard_bytes, worker_count
+from datprl_toolkit.remote_sensing.tiles import deviation_tile, restore_tile
 from datprl_toolkit.remote_sensing.windows import fine, split
+from datprl_toolkit.restoring import silent
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,14 +58,18 @@ class Estimate:
         Uncompressed: with the halos of the shards, and of the output without its pyramid.
     bytes_stored
         Size of the input's own files; 0 where it is not known.
+    finished
+        How many of the shards an earlier run finished, if it is resumed: they are not read, and take no time.
     share
         Share of the sampled places at which the scene has data; tiles without data cost next to nothing.
     seconds_per_tile, seconds
         Measured on one tile, read and restored; for all tiles with data, on this machine and device.
     memory
-        Peak of this process in bytes: what it has used so far with the sample, and what the shards in flight add.
+        Peak of a process in bytes: what this one has used so far with the sample, and what the shards in flight add.
     workers
-        Shards in flight.
+        Shards in flight in a process.
+    cluster
+        Where the processes are, if not here; their number is no part of the figures above.
     """
 
     width: int
@@ -76,14 +84,23 @@ class Estimate:
     bytes_read: int
     bytes_written: int
     bytes_stored: int
+    finished: int
     share: float
     seconds_per_tile: float
     seconds: float
     memory: int
     workers: int
+    cluster: str | None
 
 
-def estimate_scene(source: str | Path, restorer: Restorer, options: SceneOptions) -> Estimate:
+def estimate_scene(
+    source: str | Path,
+    restorer: Restorer,
+    options: SceneOptions,
+    destination: Path | None = None,
+    *,
+    seconds_per_tile: float | None = None,
+) -> Estimate:
     """Say what :func:`~datprl_toolkit.remote_sensing.restore.restore_scene` will do and take.
 
     A few windows are read and one tile is restored, whatever the size of the scene.
@@ -92,12 +109,18 @@ def estimate_scene(source: str | Path, restorer: Restorer, options: SceneOptions
     ----------
     source, restorer, options
         As for :func:`~datprl_toolkit.remote_sensing.restore.restore_scene`.
+    destination
+        The output, to find what a run that is resumed has finished already; None without looking for one.
+    seconds_per_tile
+        What a tile takes, where that was measured on a scene like this; None measures it.
 
     Raises
     ------
-    InputError, OptionError, ResourceError
+    InputError, OptionError, OutputError, ResourceError
         As restoring would.
     """
+    if destination is not None:
+        check_destination(source, destination, options)
     scene = Scene.open(source, nodata=options.nodata)
     choice = choose_bands(scene, options.bands)
     looked_at = 1
@@ -116,12 +139,17 @@ def estimate_scene(source: str | Path, restorer: Restorer, options: SceneOptions
             told=count,
         )
         plan = make_plan(scene, choice, sample, options, restorer)
-        seconds = 0.0 if sample.is_empty else _seconds_for_a_tile(plan, sample, reader, restorer)
+        seconds = 0.0 if sample.is_empty else seconds_per_tile
+        if seconds is None:
+            seconds = _seconds_for_a_tile(plan, sample, reader, restorer)
+        finished = set() if destination is None else _finished(plan, options, restorer, reader, destination)
     share = min(len(sample.windows) / min(looked_at, SAMPLE_COUNT), 1.0)
     shards = plan.shards()
+    missing = [shard for shard in shards if shard not in finished]
     tiles = sum(_count(shard, plan.tile) for shard in shards)
     size = plan.target.dtype.itemsize
     grid = plan.target.grid
+    workers = min(1 if options.cluster else worker_count(plan), len(shards))
     return Estimate(
         width=grid.width,
         height=grid.height,
@@ -133,15 +161,35 @@ def estimate_scene(source: str | Path, restorer: Restorer, options: SceneOptions
         shard=plan.shard,
         tiles=tiles,
         shards=len(shards),
-        bytes_read=sum(_bytes_read(plan, shard) for shard in shards),
+        bytes_read=sum(_bytes_read(plan, shard) for shard in missing),
         bytes_written=grid.height * grid.width * len(plan.written) * size,
         bytes_stored=_stored(scene),
+        finished=len(shards) - len(missing),
         share=share,
         seconds_per_tile=seconds,
-        seconds=seconds * tiles * share,
-        memory=_peak_memory() + worker_count(plan) * shard_bytes(plan) + _cache_bytes(plan),
-        workers=min(worker_count(plan), len(shards)),
+        seconds=seconds * sum(_count(shard, plan.tile) for shard in missing) * share,
+        memory=_peak_memory() + workers * shard_bytes(plan) + _cache_bytes(plan),
+        workers=workers,
+        cluster=options.cluster,
     )
+
+
+def _finished(
+    plan: Plan, options: SceneOptions, restorer: Restorer, reader: SceneReader, destination: Path
+) -> set[Window]:
+    """Return the shards that need not be done, or refuse what cannot be resumed, as the run would.
+
+    What a cluster runs on is known only to itself, so that its own run has to judge that.
+    """
+    if not options.resume:
+        return set()
+    journal = Journal(stage_folder(destination))
+    if options.cluster is None:
+        run = Run(plan, options, restorer, reader, (1, 1), destination, Threads(restorer), silent)
+        if run.earlier() is not None:
+            return set(plan.shards())
+        check_same_job(journal, run.fingerprint, destination)
+    return set(journal.finished)
 
 
 def _seconds_for_a_tile(plan: Plan, sample: SceneSample, reader: SceneReader, restorer: Restorer) -> float:
@@ -150,6 +198,7 @@ def _seconds_for_a_tile(plan: Plan, sample: SceneSample, reader: SceneReader, re
     if plan.context == "field":
         context = as_field([context] * prod(node_count(plan.target.grid.shape)))
     held = fine(sample.windows[len(sample.windows) // 2], plan.factor)
+    make = deviation_tile if plan.product == "deviation" else restore_tile
     tile = _tile_at(plan, (held.top + held.bottom) // 2, (held.left + held.right) // 2)
 
     def network(image: npt.NDArray[np.float32], margins: tuple[int, int, int, int]) -> npt.NDArray[np.float32]:
@@ -159,7 +208,7 @@ def _seconds_for_a_tile(plan: Plan, sample: SceneSample, reader: SceneReader, re
     for _ in range(2):
         began = time.perf_counter()
         needed = plan.needed(tile)
-        restore_tile(plan, reader.read(plan.restored, needed), needed, tile, network)
+        make(plan, reader.read(plan.restored, needed), needed, tile, network)
         seconds = time.perf_counter() - began
     return seconds
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from datprl_toolkit.remote_sensing.scene import Scene
 
+_ROWS = 128  # of the next level, made at once: what float64 takes of them stays small
 SMALLEST_LEVEL = 512
 """A level whose sides are no longer than this is the last one: it fills a screen."""
 
@@ -58,6 +59,20 @@ class Reduction:
         where none of the four is data, nodata, or the first of them for a scene without. The mask is 255 where any
         of the four is valid.
         """
+        shape = (values.shape[0], -(-values.shape[1] // 2), -(-values.shape[2] // 2))
+        halved = np.empty(shape, values.dtype)
+        halved_mask = None if mask is None else np.empty(shape[1:], np.uint8)
+        for top in range(0, shape[1], _ROWS):
+            place, rows = slice(top, top + _ROWS), slice(2 * top, 2 * (top + _ROWS))
+            part, part_mask = self._halve(values[:, rows], None if mask is None else mask[rows])
+            halved[:, place] = part
+            if halved_mask is not None:
+                halved_mask[place] = part_mask
+        return halved, halved_mask
+
+    def _halve(
+        self, values: npt.NDArray[np.generic], mask: npt.NDArray[np.uint8] | None
+    ) -> tuple[npt.NDArray[np.generic], npt.NDArray[np.uint8] | None]:
         valid = self._valid(values, mask)
         if valid.all() and values.shape[1] % 2 == values.shape[2] % 2 == 0:
             halved = to_stored(_sum_of_four(values) / 4, values.dtype, self.nodata)

@@ -43,6 +43,8 @@ def restore_scene(
     restorer: Restorer,
     options: SceneOptions = SceneOptions(),  # noqa: B008 (frozen)
     progress: ProgressCallback = silent,
+    *,
+    compared: bool = True,
 ) -> Outcome:
     """Restore a georeferenced raster of any size.
 
@@ -65,6 +67,8 @@ def restore_scene(
     progress
         Told in the steps "sampling", "restoring" and "writing", the second from other threads, one at a time; an
         exception that it raises cancels the job.
+    compared
+        Whether a part of the scene before and after is handed back, to look at: it is read for that.
 
     Returns
     -------
@@ -93,7 +97,8 @@ def restore_scene(
         if options.stac:
             replaces = options.overwrite or options.resume
             write_item(destination, plan, restorer.card, made.unreadable, overwrite=replaces)
-        comparison = None if options.product == "deviation" else compare(plan, sample, reader, destination)
+        wanted = compared and options.product != "deviation"
+        comparison = compare(plan, sample, reader, destination) if wanted else None
     return Outcome(
         output=destination,
         summary=_summary(plan, choice) + made.remark,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from datprl_toolkit.remote_sensing.reading import Pixels
 from datprl_toolkit.remote_sensing.windows import whole
 from datprl_toolkit.restoring.tiling import Window, sample_windows
 
@@ -15,10 +16,12 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from datprl_toolkit.remote_sensing.reading import Pixels, WindowReader
+    from datprl_toolkit.remote_sensing.reading import WindowReader
 
 SAMPLE_SIZE = 256
 SAMPLE_COUNT = 48
+_TOGETHER = 8  # windows in a row that are read at once where the whole scene is looked at
+_GOLDEN = (5**0.5 - 1) / 2
 _ENOUGH = 8  # windows with data after which no further ones are looked for
 _MOSTLY = 0.5  # share of valid elements above which a window counts as one with data
 
@@ -91,21 +94,19 @@ def sample_scene(
     pixels: list[Pixels] = []
     sparse: list[tuple[Window, Pixels]] = []
     seen: set[Window] = set()
-    for candidates in _candidates(shape, largest):
-        for place, window in enumerate(candidates):
-            if window in seen:
-                continue
-            seen.add(window)
-            part = reader.read(numbers, window)
-            told(place + 1, len(candidates))
-            if part.valid.mean() >= _MOSTLY:
+    for groups in _candidates(shape, largest):
+        total = sum(len(group) for group in groups)
+        for done, (window, part) in enumerate(_read(reader, numbers, groups, seen), start=1):
+            told(done, total)
+            count = np.count_nonzero(part.valid)
+            if count >= _MOSTLY * part.valid.size:
                 windows.append(window)
                 pixels.append(part)
-            elif part.valid.any() and len(sparse) < SAMPLE_COUNT:
+            elif count and len(sparse) < SAMPLE_COUNT:
                 sparse.append((window, part))
             if len(windows) >= SAMPLE_COUNT:
                 break
-        enough = len(windows) >= min(_ENOUGH, len(candidates))
+        enough = len(windows) >= min(_ENOUGH, total)
         if not thorough or enough or (sparse and len(windows) + len(sparse) >= _ENOUGH):
             break
     for window, part in sparse[: max(_ENOUGH - len(windows), 0)]:
@@ -114,15 +115,42 @@ def sample_scene(
     return SceneSample(tuple(windows), tuple(pixels), _levels(pixels, len(numbers)))
 
 
-def _candidates(shape: tuple[int, int], largest: int) -> Iterator[list[Window]]:
-    """Yield ever denser sets of windows of one size; the last covers the whole scene."""
+def _read(
+    reader: WindowReader, numbers: Sequence[int], groups: list[list[Window]], seen: set[Window]
+) -> Iterator[tuple[Window, Pixels]]:
+    """Yield what has not been seen yet of groups of windows, each of which is read at once."""
+    for group in groups:
+        new = [window for window in group if window not in seen]
+        if not new:
+            continue
+        seen.update(new)
+        around = Window(new[0].top, new[-1].bottom, min(each.left for each in new), max(each.right for each in new))
+        pixels = reader.read(numbers, around)
+        for window in new:
+            part = pixels.crop(*window.relative_to(around).slices)
+            yield window, part if len(new) == 1 else Pixels(part.values.copy(), part.valid.copy())
+
+
+def _candidates(shape: tuple[int, int], largest: int) -> Iterator[list[list[Window]]]:
+    """Yield ever denser sets of windows of one size, in groups of neighbours; the last covers the whole scene."""
     if max(shape) <= largest:
-        yield [whole(shape)]
+        yield [[whole(shape)]]
         return
     for count in (SAMPLE_COUNT, 8 * SAMPLE_COUNT):
-        yield sample_windows(*shape, size=SAMPLE_SIZE, count=count)
+        yield [[window] for window in sample_windows(*shape, size=SAMPLE_SIZE, count=count)]
     height, width = (min(SAMPLE_SIZE, length) for length in shape)
-    yield [Window(top, top + height, left, left + width) for top in _cover(shape[0]) for left in _cover(shape[1])]
+    tops, lefts = (_cover(length) for length in shape)
+    groups = [
+        [Window(top, top + height, left, left + width) for top in rows for left in columns]
+        for rows in _in_groups(tops)
+        for columns in _in_groups(lefts)
+    ]
+    # Whatever is found first, the groups looked at so far lie all over the scene.
+    yield [groups[place] for place in sorted(range(len(groups)), key=lambda place: place * _GOLDEN % 1)]
+
+
+def _in_groups(places: list[int]) -> list[list[int]]:
+    return [places[first : first + _TOGETHER] for first in range(0, len(places), _TOGETHER)]
 
 
 def _cover(length: int) -> list[int]:

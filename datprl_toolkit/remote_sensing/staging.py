@@ -88,14 +88,7 @@ class Stage:
         """
         journal = self.journal
         if journal.finished and journal.fingerprint is not None:
-            other = differences(journal.fingerprint, fingerprint)
-            if other:
-                raise OptionError(
-                    ErrorCode.OPTION,
-                    f"the unfinished output is that of another job and cannot be resumed: {other}",
-                    where=self.destination,
-                    remedy="Give the same input and options, or --overwrite without --resume to begin again",
-                )
+            check_same_job(journal, fingerprint, self.destination)
             self._forget_unsound(on_error)
         if not journal.finished:
             self._clear()
@@ -166,6 +159,18 @@ def staged_output(destination: Path, *, resume: bool = False, overwrite: bool = 
         if placed or not Journal(folder).finished:
             shutil.rmtree(folder, ignore_errors=True)
         os.close(lock)
+
+
+def check_same_job(journal: Journal, fingerprint: Fingerprint, destination: Path) -> None:
+    """Raise ``E_OPTION`` if what is finished of an output is that of another job."""
+    other = "" if journal.fingerprint is None else differences(journal.fingerprint, fingerprint)
+    if journal.finished and other:
+        raise OptionError(
+            ErrorCode.OPTION,
+            f"the unfinished output is that of another job and cannot be resumed: {other}",
+            where=destination,
+            remedy="Give the same input and options, or --overwrite without --resume to begin again",
+        )
 
 
 def stage_folder(destination: Path) -> Path:

@@ -145,8 +145,12 @@ class _ThreadedJob:
 
 
 def tiled_network(plan: Plan, restorer: Restorer, context: Context | None) -> LocatedNetwork:
-    """Return what restores windows, one caller at a time: it already uses the whole processor or device."""
-    lock = threading.Lock()
+    """Return what restores windows, one caller at a time: it already uses the whole processor or device.
+
+    It works in a thread of its own. What a thread has freed, the C library keeps for that thread, so that each of
+    several callers would hold the memory of a whole call.
+    """
+    worker = ThreadPoolExecutor(1, thread_name_prefix="network")
     context = None if context is None else context.to(restorer.device)
 
     def call(
@@ -154,8 +158,7 @@ def tiled_network(plan: Plan, restorer: Restorer, context: Context | None) -> Lo
     ) -> npt.NDArray[np.float32]:
         if context is None:
             raise RuntimeError("a scene without a context has no data to restore")
-        with lock:
-            return restore_in_context(plan, restorer, image, margins, context, core)
+        return worker.submit(restore_in_context, plan, restorer, image, margins, context, core).result()
 
     return lambda core: partial(call, core)
 

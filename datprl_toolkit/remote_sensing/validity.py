@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -38,10 +38,10 @@ def valid_elements(
     mask
         (H, W); 0 is invalid. A mask band, an alpha band, or both multiplied.
     """
-    valid: BoolArray = np.isfinite(values) if values.dtype.kind == "f" else np.ones(values.shape, bool)
     stored = as_stored(nodata, values.dtype)
-    if stored is not None and stored == stored:  # NaN differs from itself, and is not finite anyway
-        valid &= values != stored
+    valid: BoolArray = np.ones(values.shape, bool) if stored is None else values != values.dtype.type(stored)
+    if values.dtype.kind == "f":
+        valid &= np.isfinite(values)
     if mask is not None:
         valid &= mask[None] != 0
     return valid
@@ -69,24 +69,35 @@ def fill_invalid(
     if valid.all():
         return values
     filled = values.copy()
-    previous: tuple[BoolArray, npt.NDArray[np.float64], npt.NDArray[np.int32]] | None = None
+    previous: tuple[BoolArray, _Fade] | None = None
     for band in range(values.shape[0]):
         band_valid = valid[band]
         if band_valid.all():
             continue
+        filled[band][~band_valid] = level[band]
         if not band_valid.any():
-            filled[band] = level[band]
             continue
         if previous is None or not np.array_equal(previous[0], band_valid):
-            previous = (band_valid, *_nearest(band_valid))
-        _, weight, (rows, columns) = previous
-        nearest = values[band][rows, columns]
-        filled[band] = np.where(band_valid, values[band], level[band] + weight * (nearest - level[band]))
+            previous = (band_valid, _fade(band_valid))
+        fade = previous[1]
+        filled[band][fade.place] += fade.weight * (values[band][fade.nearest] - level[band])
     return filled
 
 
-def _nearest(valid: BoolArray) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int32]]:
-    """Return the weight of the nearest valid pixel, falling to 0 at the radius, and its row and column."""
-    distance, index = ndimage.distance_transform_edt(~valid, return_indices=True)
-    weight = 0.5 + 0.5 * np.cos(np.pi * np.minimum(distance / FILL_RADIUS, 1.0))
-    return weight, index
+class _Fade(NamedTuple):
+    """The invalid pixels within the radius: where they and their nearest valid pixels are, and what those weigh."""
+
+    place: tuple[npt.NDArray[np.intp], ...]
+    nearest: tuple[npt.NDArray[np.int32], ...]
+    weight: npt.NDArray[np.float64]
+
+
+def _fade(valid: BoolArray) -> _Fade:
+    """Find the nearest valid pixel of each invalid one within the radius, at which its weight has fallen to 0."""
+    index = ndimage.distance_transform_edt(~valid, return_distances=False, return_indices=True)
+    place = np.nonzero(~valid)
+    nearest = index[:, place[0], place[1]]
+    distance = np.sqrt(np.square(nearest - np.stack(place), dtype=np.float64).sum(axis=0))
+    within = distance < FILL_RADIUS
+    weight = 0.5 + 0.5 * np.cos(np.pi * (distance[within] / FILL_RADIUS))
+    return _Fade(tuple(axis[within] for axis in place), tuple(nearest[:, within]), weight)

@@ -140,7 +140,7 @@ def lay_out(folder: Path, layout: Layout, provenance: dict[str, str]) -> None:
     """Create the store with all its metadata and no pixels."""
     for level in range(layout.levels + 1):
         target = level_scene(layout.target, level)
-        dataset = _template(target, layout.shard)
+        dataset = _template(target)
         conventions = [*CONVENTIONS, MULTISCALES] if level == 0 and layout.levels else list(CONVENTIONS)
         dataset.attrs = {"zarr_conventions": conventions, **_convention_attributes(target.grid)}
         if level == 0:
@@ -178,12 +178,13 @@ def _multiscales(layout: Layout) -> dict[str, Any]:
     return {"multiscales": {"layout": entries, "resampling_method": "average"}}
 
 
-def _template(target: Scene, side: int) -> xr.Dataset:
+def _template(target: Scene) -> xr.Dataset:
     grid, bands = target.grid, target.bands
-    values = da.zeros((len(bands), *grid.shape), dtype=target.dtype, chunks=(len(bands), side, side))
+    # Nothing of it is ever computed; of many chunks xarray would make a graph all the same.
+    values = da.zeros((len(bands), *grid.shape), dtype=target.dtype, chunks=-1)
     variables = {ARRAY: xr.Variable(("band", "y", "x"), values, _array_attributes(target))}
     if target.has_mask:
-        mask = da.zeros(grid.shape, dtype=np.uint8, chunks=(side, side))
+        mask = da.zeros(grid.shape, dtype=np.uint8, chunks=-1)
         meaning = {"long_name": "validity", "flag_values": [0, 255], "flag_meanings": "invalid valid"}
         variables[MASK] = xr.Variable(("y", "x"), mask, meaning)
     coordinates = {"band": [band.number for band in bands]} | _centres(grid)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from datprl_toolkit.remote_sensing.checksums import pixel_checksum
 from datprl_toolkit.remote_sensing.manifest import Manifest, zarr_manifest
 from datprl_toolkit.remote_sensing.pyramid import Reduction, level_scene, level_window
 from datprl_toolkit.remote_sensing.staging import synchronised_size
+from datprl_toolkit.remote_sensing.storage import as_stored
 from datprl_toolkit.remote_sensing.windows import fine, split, whole
 from datprl_toolkit.remote_sensing.writing import Piece, Recorder, Written
 from datprl_toolkit.remote_sensing.zarr_layout import ARRAY, MASK, Layout, array_path, lay_out
@@ -78,6 +80,8 @@ class ZarrWriter:
         if window.top % self.layout.shard or window.left % self.layout.shard:
             # Two writers in one shard lose each other's data without a word.
             raise ValueError(f"a write at row {window.top}, column {window.left} begins inside a shard")
+        if self._is_absent(values, mask):
+            return self._absent(window)
         pieces: list[Piece] = []
         stored: dict[str, int] = {}
         reduction = Reduction.of(self.layout.target)
@@ -88,6 +92,26 @@ class ZarrWriter:
             pieces.append(self._put(level, place, values, mask))
             stored |= self._stored(level, place)
         return Written(tuple(pieces), stored)
+
+    def _is_absent(self, values: npt.NDArray[np.generic], mask: npt.NDArray[np.uint8] | None) -> bool:
+        """Tell whether a shard is, to the bit, what a reader of the store sees where nothing was written."""
+        target = self.layout.target
+        absent = as_stored(target.nodata, target.dtype)
+        if mask is not None or target.alpha is not None or absent is None:
+            return False
+        bits = f"u{target.dtype.itemsize}"
+        seen, fill = values.view(bits), np.array(absent, target.dtype).view(bits)
+        return bool(seen[0, 0, 0] == fill and (seen == fill).all())
+
+    def _absent(self, window: Window) -> Written:
+        """Note a shard of nothing but nodata, and what it becomes in the pyramid; a store keeps no file of either."""
+        target = self.layout.target
+        pieces = []
+        for level in range(self.layout.direct_levels + 1):
+            place = level_window(window, level)
+            shape = (len(target.bands), place.height, place.width)
+            pieces.append(Piece(array_path(level), place, _constant_checksum(shape, target.dtype, target.nodata)))
+        return Written(tuple(pieces), {})
 
     def finish(self, manifest: Manifest) -> None:
         """Make the coarsest levels and write the manifest, once all shards are there."""
@@ -152,6 +176,11 @@ class ZarrWriter:
     def __setstate__(self, state: tuple[Path, Layout]) -> None:
         self.folder, self.layout = state
         self._arrays = {}
+
+
+@lru_cache(maxsize=16)
+def _constant_checksum(shape: tuple[int, int, int], dtype: np.dtype[Any], value: float | None) -> str:
+    return pixel_checksum(np.full(shape, value, dtype))
 
 
 def _files(array: Any, path: str, window: Window) -> Iterator[str]:

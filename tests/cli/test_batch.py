@@ -40,6 +40,26 @@ def datprl(*arguments: str) -> tuple[int, list[str]]:
     return int(status or 0), said.getvalue().splitlines()
 
 
+def test_a_dry_run_of_a_batch_counts_what_is_left_and_writes_nothing(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(FOLDER_VARIABLE, str(weights))
+    (tmp_path / "tiles").mkdir()
+    for name in "abc":
+        write_raster(tmp_path / "tiles" / f"{name}.tif", photograph(3, 24, 32))
+    assert datprl("tiles/a.tif", "out")[0] == 0
+    before = sorted(tmp_path.rglob("*"))
+    (tmp_path / "tiles" / "b.tif").write_bytes((tmp_path / "tiles" / "b.tif").read_bytes()[:900])
+    assert datprl("tiles", "out", "--dry-run")[0] == 0
+    said = capsys.readouterr().out
+    assert "3 found, 1 done before, 1 to do, 1 failing" in said
+    assert "failing    b: E_CORRUPT" in said
+    assert "1 in 1 shards, as many tasks" in said
+    assert "2.2 KiB of pixels before compression" in said
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 def test_a_batch_in_a_pipe_is_one_line_for_each_scene_and_goes_on_when_given_again(
     weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

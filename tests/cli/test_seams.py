@@ -80,6 +80,14 @@ def test_a_dry_run_says_what_it_takes_and_writes_nothing(tmp_path: Path, monkeyp
     assert "35.2 KiB of pixels" in said
     assert "Nothing was written." in said
     assert not (tmp_path / "out.tif").exists()
+    status, said = datprl(
+        "restore", source, tmp_path / "out.tif", "--dry-run", "--weights", "tiny", "--tile", "64",
+        "--uncertainty", tmp_path / "map.tif", "--cluster", "local:2",
+    )  # fmt: skip
+    assert "for the cluster local:2" in said
+    assert "in each process" in said
+    assert "deviation  141 KiB of pixels more, 3 bands of float32" in said
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["scene.tif", "weights"]
     Image.new("L", (8, 8)).save(tmp_path / "picture.png")
     with pytest.raises(DatprlError, match="raster scene alone"):
         datprl("restore", tmp_path / "picture.png", tmp_path / "out.png", "--dry-run", "--weights", "tiny")

@@ -224,7 +224,7 @@ def test_a_second_run_of_the_same_batch_is_refused(tiles: Path, tmp_path: Path) 
 def test_a_full_disk_ends_the_batch_at_once(tiles: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[str] = []
 
-    def full(source: str, output: Path, *_: object) -> Outcome:
+    def full(source: str, output: Path, *_: object, **__: object) -> Outcome:
         calls.append(source)
         raise disk_full(output)
 
@@ -239,10 +239,10 @@ def test_a_fault_of_ours_is_recorded_as_one_line_and_the_others_go_on(
 ) -> None:
     real = restore_scene
 
-    def faulty(source: str, *rest: object) -> Outcome:
+    def faulty(source: str, *rest: object, **named: object) -> Outcome:
         if source.endswith("b.tif"):
             raise ZeroDivisionError("division\nby zero")
-        return real(source, *rest)  # type: ignore[arg-type]
+        return real(source, *rest, **named)  # type: ignore[arg-type]
 
     monkeypatch.setattr(batch, "restore_scene", faulty)
     outcome = run([tiles], tmp_path / "out")

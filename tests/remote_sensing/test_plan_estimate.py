@@ -1,18 +1,22 @@
 from __future__ import annotations
 
 import resource
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 import rasterio
 from affine import Affine
 
-from datprl_toolkit.remote_sensing import SceneOptions
+from datprl_toolkit.errors import OptionError, OutputError
+from datprl_toolkit.remote_sensing import SceneOptions, plan, restore_scene
 from datprl_toolkit.remote_sensing.plan_estimate import estimate_scene
 from datprl_toolkit.remote_sensing.testing import photograph, stub_restorer, write_raster
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from datprl_toolkit.restoring import Progress, Restorer
 
 
 def sparse(path: Path, side: int, **creation: object) -> Path:
@@ -69,3 +73,46 @@ def test_a_wider_context_is_read_and_counted(tmp_path: Path) -> None:
     usual, local = (estimate_scene(source, stub_restorer(), SceneOptions(context=mode)) for mode in ("scene", "local"))
     assert local.bytes_read > 1.1 * usual.bytes_read
     assert local.halo == usual.halo == 64
+
+
+def test_the_four_flips_of_a_map_of_deviations_are_counted(tmp_path: Path) -> None:
+    source = write_raster(tmp_path / "scene.tif", photograph(3, 200, 300))
+    seen = []
+
+    class Counting:
+        def __init__(self) -> None:
+            self.restorer = stub_restorer()
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self.restorer, name)
+
+        def restore_tiled(self, *arguments: Any, **named: Any) -> Any:
+            seen.append(1)
+            return self.restorer.restore_tiled(*arguments, **named)
+
+    for product in ("restored", "deviation"):
+        estimate_scene(source, cast("Restorer", Counting()), SceneOptions(product=product))
+    assert len(seen) == 2 * 1 + 2 * 4  # a tile is done twice, the second time by the clock
+
+
+def test_what_an_earlier_run_finished_is_not_planned_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan, "LARGEST_SHARD", 64)
+    source, output = write_raster(tmp_path / "scene.tif", photograph(3, 200, 300)), tmp_path / "out.zarr"
+
+    def cancel(progress: Progress) -> None:
+        if progress.step == "restoring" and progress.done >= 7:
+            raise KeyboardInterrupt
+
+    options = SceneOptions(tile=64, halo=8, resume=True)
+    with pytest.raises(KeyboardInterrupt):
+        restore_scene(source, output, stub_restorer(), options, cancel)
+    begun = estimate_scene(source, stub_restorer(), options, output)
+    assert begun.shards == 4 * 5
+    assert 0 < begun.finished < 20
+    assert begun.seconds == pytest.approx(begun.seconds_per_tile * (20 - begun.finished))
+    with pytest.raises(OptionError, match="another job"):
+        estimate_scene(source, stub_restorer(), replace(options, halo=16), output)
+    with pytest.raises(OutputError, match="earlier run"):
+        estimate_scene(source, stub_restorer(), replace(options, resume=False), output)
+    restore_scene(source, output, stub_restorer(), options)
+    assert estimate_scene(source, stub_restorer(), options, output).finished == 20
