@@ -90,6 +90,9 @@ def restore(
     weights: Annotated[str, typer.Option(help="Name or path of the weights.")] = "small",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, float32, bfloat16, float16.")] = "auto",
+    onnx: Annotated[
+        Path | None, typer.Option(help="Run the weights by onnxruntime, from the file of `datprl weights export`.")
+    ] = None,
     strength: Annotated[float, typer.Option(help="Share of the change that is applied, 0 to 1.")] = 1.0,
     preview: Annotated[Path | None, typer.Option(help="PNG showing input, restored and difference.")] = None,
     report: Annotated[Path | None, typer.Option(help="HTML page with measurements and a certificate.")] = None,
@@ -163,7 +166,7 @@ def restore(
         ct_window=ct_window.value,
         suv=None if suv is None else suv.value,
     )
-    load = partial(Restorer.from_pretrained, weights, device=device, precision=precision)
+    load = partial(Restorer.from_pretrained, weights, device=device, precision=precision, onnx=onnx)
     if dry_run:
         from datprl_toolkit.cli.dry_run import show_plan
 
@@ -237,3 +240,15 @@ def convert_command(
     from datprl_toolkit.cli.weights import convert
 
     convert(source, destination, preset, tasks, (task_top_k, domain_top_k), overwrite=overwrite)
+
+
+@weights_application.command("export")
+def export_command(
+    name: Annotated[str, typer.Argument(metavar="WEIGHTS", help="Name or path.")],
+    destination: Annotated[Path, typer.Argument(metavar="OUT", help="The .onnx file to write.")],
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")] = False,
+) -> None:
+    """Write weights as an ONNX file, for `datprl restore --onnx` and for other engines."""
+    from datprl_toolkit.cli.weights import export
+
+    export(name, destination, overwrite=overwrite)

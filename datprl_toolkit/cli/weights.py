@@ -128,6 +128,17 @@ def convert(
         )
 
 
+def export(name: str, destination: Path, *, overwrite: bool) -> None:
+    """Write weights as ONNX and say how large the file is."""
+    from datprl_toolkit.weights.onnx import export_onnx
+
+    if destination.suffix != ".onnx":
+        raise OptionError(ErrorCode.OPTION, "weights are exported as ONNX", where=destination, remedy="End in .onnx")
+    network, card = load_weights(name)
+    export_onnx(network, card, destination, overwrite=overwrite)
+    _console().print(f"{card.name}, {destination.stat().st_size / 1e6:.1f} MB: {destination}", markup=False)
+
+
 def _task_names(preset: str | None, tasks: str | None) -> tuple[str, ...]:
     if preset is not None and preset not in PRESETS:
         raise OptionError(ErrorCode.OPTION, f"there is no preset '{preset}'", remedy=f"Use one of {', '.join(PRESETS)}")

@@ -14,6 +14,7 @@ from datprl_toolkit.errors import ErrorCode, InputError, missing_package
 from datprl_toolkit.medical import header
 from datprl_toolkit.medical.derive import DESCRIPTION_LENGTH
 from datprl_toolkit.medical.provenance import PRODUCT
+from datprl_toolkit.restoring.memory import release_freed_memory
 from datprl_toolkit.restoring.progress import Progress, ProgressCallback, silent
 from datprl_toolkit.restoring.stack import batch_length
 from datprl_toolkit.restoring.uncertainty import UncertaintyEstimator, UncertaintyMaps
@@ -104,6 +105,7 @@ def write_uncertainty(
         ``E_DEPENDENCY`` if highdicom is not installed.
     """
     _highdicom()
+    release_freed_memory()
     slices, rows, columns = volume.shape
     length = max(1, PART_PIXELS // (rows * columns))
     estimator = _estimator(volume, profile, restorer, provenance.strength, progress)
@@ -112,6 +114,7 @@ def write_uncertainty(
         maps = _estimate(piece, estimator, Progress("estimating uncertainty", first, slices, "slices"), progress)
         names = (f"{part + 1:02d}",) if slices > length else ()
         _write_part(piece, maps, provenance, series_number, part * len(KINDS), names, folder)
+        release_freed_memory()
 
 
 def _write_part(
@@ -179,6 +182,7 @@ def _estimate(
         part = estimator.maps(np.stack([i.rescale.to_physical(s) for i, s in zip(images, stored, strict=True)]))
         for kind in KINDS:
             getattr(maps, kind.name)[start : start + size] = np.where(padding, 0, getattr(part, kind.name))
+        release_freed_memory()
         progress(replace(before, done=before.done + min(start + size, total)))
     return maps
 

@@ -6,6 +6,7 @@ import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from datprl_toolkit.restoring.onnx_engine import OnnxEngine
 from datprl_toolkit.restoring.restorer import Restorer
 
 if TYPE_CHECKING:
@@ -23,17 +24,22 @@ class RestorerRecipe:
         On the CPU.
     card, precision
         As the restorer has them.
+    onnx
+        Content of the ONNX file that runs in place of the network; None if there is none.
     """
 
     network: DatprlNetwork
     card: WeightsCard
     precision: str
+    onnx: bytes | None = None
 
     @classmethod
     def of(cls, restorer: Restorer) -> RestorerRecipe:
         """Take a restorer apart; it stays as it is."""
-        return cls(copy.deepcopy(restorer.network).cpu(), restorer.card, restorer.precision)
+        onnx = None if restorer.engine is None else restorer.engine.model
+        return cls(copy.deepcopy(restorer.network).cpu(), restorer.card, restorer.precision, onnx)
 
     def make(self, device: str) -> Restorer:
         """Put the network on a device."""
-        return Restorer(self.network, self.card, device=device, precision=self.precision)
+        engine = None if self.onnx is None else OnnxEngine(self.onnx, self.card)
+        return Restorer(self.network, self.card, device=device, precision=self.precision, engine=engine)

@@ -17,6 +17,7 @@ from datprl_toolkit.restoring.device import (
     describe_device,
     is_out_of_memory,
 )
+from datprl_toolkit.restoring.onnx_engine import OnnxEngine
 from datprl_toolkit.restoring.progress import Progress, ProgressCallback, silent
 from datprl_toolkit.restoring.resize import enlarge
 from datprl_toolkit.restoring.tiling import Tile, Window, plan_tiles, sample_windows
@@ -54,13 +55,15 @@ class Restorer:
         ``"auto"``, ``"float32"``, ``"bfloat16"`` or ``"float16"``.
     batch_size
         Images per call of the network; None chooses by their size. The result does not depend on it.
+    engine
+        Runs in place of the network, with the contexts that the network makes; on the CPU, in float32.
 
     Raises
     ------
     ResourceError
         ``E_DEVICE`` if the device is not there.
     OptionError
-        ``E_OPTION`` for a device, precision or batch size that cannot be.
+        ``E_OPTION`` for a device, precision or batch size that cannot be, or not with the engine.
     """
 
     def __init__(
@@ -71,11 +74,21 @@ class Restorer:
         device: str = "auto",
         precision: str = "auto",
         batch_size: int | None = None,
+        engine: OnnxEngine | None = None,
     ) -> None:
         if batch_size is not None and batch_size < 1:
             raise OptionError(ErrorCode.OPTION, f"a batch has at least one image, not {batch_size}")
-        self.device = choose_device(device)
+        # onnxruntime runs on the CPU, whatever else there is.
+        self.device = choose_device("cpu" if engine is not None and device == "auto" else device)
         self.precision = choose_precision(precision, self.device)
+        if engine is not None and (self.device.type, self.precision) != ("cpu", "float32"):
+            raise OptionError(
+                ErrorCode.OPTION,
+                "an ONNX file is run on the CPU in float32",
+                where=f"{self.device}, {self.precision}",
+                remedy="Leave out --device and --precision, or --onnx",
+            )
+        self.engine = engine
         self.card = card
         self.network = network.eval().to(self.device).to(memory_format=torch.channels_last)
         self.grid = network.config.grid
@@ -89,8 +102,11 @@ class Restorer:
         device: str = "auto",
         precision: str = "auto",
         batch_size: int | None = None,
+        onnx: str | Path | None = None,
     ) -> Restorer:
         """Load weights by name or path.
+
+        `onnx` is a file that ``datprl weights export`` made of them, to be run by onnxruntime.
 
         Raises
         ------
@@ -99,11 +115,13 @@ class Restorer:
         """
         network, card = load_weights(name_or_path)
         network.align()
-        return cls(network, card, device=device, precision=precision, batch_size=batch_size)
+        engine = None if onnx is None else OnnxEngine.of_file(onnx, card)
+        return cls(network, card, device=device, precision=precision, batch_size=batch_size, engine=engine)
 
     def describe(self) -> str:
         """Return weights, device and precision in one line."""
-        return f"weights {self.card.name}, {describe_device(self.device)}, {self.precision}"
+        engine = "" if self.engine is None else ", onnxruntime"
+        return f"weights {self.card.name}, {describe_device(self.device)}, {self.precision}{engine}"
 
     def restore(
         self,
@@ -291,7 +309,7 @@ class Restorer:
         dtype = getattr(torch, self.precision)
         shared = None if context is None else context.to(self.device)
         with torch.inference_mode(), torch.autocast(self.device.type, dtype=dtype, enabled=reduced):
-            output = self.network(batch, shared)
+            output = self._run(batch, shared)
         output = output.float()[..., :height, :width].clamp(0.0, 1.0)
         if images.shape[1] == 1:
             # The mean of three equal channels by way of their differences is exactly the channel.
@@ -299,6 +317,15 @@ class Restorer:
             output = first + (output - first).mean(dim=1, keepdim=True)
         restored: FloatArray = output.cpu().numpy()
         return restored
+
+    def _run(self, batch: Tensor, context: Context | None) -> Tensor:
+        """Restore a batch; an engine is given the context, which without a shared one each image has of its own."""
+        if self.engine is None:
+            restored: Tensor = self.network(batch, context)
+            return restored
+        if context is not None:
+            return self.engine(batch, context)
+        return torch.cat([self.engine(image, self.network.context(image)) for image in batch[:, None]])
 
     def _to_device(self, images: FloatArray) -> Tensor:
         """Move images to the device as RGB; grey ones get three equal channels."""

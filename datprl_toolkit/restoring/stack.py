@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from datprl_toolkit.intensity.profile import check_strength
+from datprl_toolkit.restoring.memory import release_freed_memory
 from datprl_toolkit.restoring.progress import Progress, ProgressCallback, silent
 from datprl_toolkit.restoring.tiling import sample_windows
 
@@ -119,6 +120,7 @@ class StackRestorer:
         progress(Progress("sampling context", 0, len(chosen), "slices"))
         looked_at = [_turned(profile.to_unit(part), inverted=inverted) for part in _parts(read, chosen)]
         context = restorer.context(np.stack(looked_at)[:, None])
+        release_freed_memory()
         progress(Progress("sampling context", len(chosen), len(chosen), "slices"))
         return cls(restorer, profile, strength, inverted, context)
 
