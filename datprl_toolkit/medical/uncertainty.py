@@ -135,6 +135,9 @@ def _write_part(
             with header.tolerant_pydicom():
                 dataset = _parametric_map(values, kind, volume, sources, provenance, series_number, number, identifier)
                 dataset.save_as(folder / f"{'_'.join((kind.name, *names))}.dcm")
+                # The next one would be made while this one is still held.
+                del dataset
+                release_freed_memory()
         except OSError:
             raise
         except Exception as error:
