@@ -4,7 +4,7 @@
 
 PREPARED is what `recipes/prepare_data.py` makes. Each stage is one run of `recipes/train_md_aioir.py` that goes on from
 the weights of the stage before; what each is for stands in `recipes/EXPERIMENTS.md`. Killed, the same command goes on
-where it was. The weights are those of the last stage, RUN/stage5/small.safetensors.
+where it was. The weights are those of the last stage, RUN/stage7/small.safetensors.
 """
 
 from __future__ import annotations
@@ -19,6 +19,11 @@ from typing import Any
 SHALLOW = {"encoder_blocks": [1, 1, 2], "decoder_blocks": [1, 1, 1]}
 SHARPENING = {"natural_super_resolution": 2, "natural_deblurring": 2}
 SHARPENED = {"pixel": 1.0, "fourier": 0.1, "pixel_epsilon": 0.0, "balance": 0.0}
+BY_FACTOR: dict[str, Any] = {
+    "batch_size": 12,
+    "losses": {"pixel": 0.0, "fourier": 0.0, "pixel_epsilon": 0.0, "psnr": 0.1, "anchor": 0.5, "balance": 0.0},
+    "task_weights": {},
+}
 
 STAGES: tuple[dict[str, Any], ...] = (
     # The preset's loss, which is flat near zero, lets the tasks come apart; with few blocks that takes an hour.
@@ -93,6 +98,44 @@ STAGES: tuple[dict[str, Any], ...] = (
             "remote_sensing_super_resolution": 1.4,
             "cloud_removal": 1.1,
             "dehazing": 1.2,
+        },
+    },
+    # Of every error its factor counts, so that tasks with small ones are heard; the learning rate stays high.
+    {
+        **BY_FACTOR,
+        "steps": 6500,
+        "learning_rate": 1e-3,
+        "final_learning_rate": 2.7e-4,
+        "warm_up": 200,
+        "identity": 0.07,
+        "task_shares": {
+            "natural_super_resolution": 2.0,
+            "natural_deblurring": 1.5,
+            "mri_super_resolution": 1.6,
+            "ct_denoising": 1.5,
+            "pet_synthesis": 1.5,
+            "remote_sensing_super_resolution": 2.0,
+            "cloud_removal": 0.8,
+        },
+    },
+    # Clean scenes are what the network had begun to change, so that there are more of them.
+    {
+        **BY_FACTOR,
+        "steps": 4500,
+        "learning_rate": 4e-4,
+        "final_learning_rate": 1e-6,
+        "identity": 0.05,
+        "task_identity": {"cloud_removal": 0.3, "dehazing": 0.15},
+        "task_shares": {
+            "natural_super_resolution": 1.8,
+            "natural_deraining": 1.1,
+            "natural_deblurring": 1.5,
+            "mri_super_resolution": 1.6,
+            "ct_denoising": 1.6,
+            "pet_synthesis": 2.0,
+            "remote_sensing_super_resolution": 1.8,
+            "cloud_removal": 1.1,
+            "dehazing": 1.1,
         },
     },
 )
