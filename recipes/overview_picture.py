@@ -1,8 +1,8 @@
-"""Draw the picture of the README: a simulated low-dose CT slice and a real hazy scene, before and after.
+"""Draw the picture of the README: a CT slice at a low dose and a scene under haze, both simulated, and restored.
 
-    python recipes/overview_picture.py CT_FOLDER demo/landsat.tif docs/images/overview.png
+    python recipes/overview_picture.py CT_FOLDER SCENE docs/images/overview.png
 
-CT_FOLDER holds a CT series that may be shown; the scene is what the demo stacks into `.cache`.
+CT_FOLDER holds a CT series, and SCENE is a raster of 8 bit with red, green and blue, that may both be shown.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import rasterio
 
-from datprl_toolkit.degradations import low_dose_ct
+from datprl_toolkit.degradations import add_haze, low_dose_ct, transmission_field
 from datprl_toolkit.intensity import IntensityProfile
 from datprl_toolkit.medical.grouping import group_series
 from datprl_toolkit.medical.reading import scan
@@ -22,6 +22,7 @@ from datprl_toolkit.reports import write_preview
 from datprl_toolkit.restoring import Comparison, Restorer
 
 DOSE = 0.1
+EDGE = 512
 CROP = (slice(90, 390), slice(60, 460))
 
 
@@ -49,13 +50,14 @@ def ct_row(folder: Path, restorer: Restorer) -> Comparison:
 
 
 def scene_row(path: Path, restorer: Restorer) -> Comparison:
-    """Return a scene of three bands before and after, between percentiles of its values."""
+    """Return the corner of a scene under haze, and restored."""
     with rasterio.open(path) as file:
-        values = file.read().astype(np.float32)
-    low, high = (float(value) for value in np.percentile(values, (0.1, 99.9)))
-    restored = apply(restorer, IntensityProfile("scene", low, high, "1"), values)
-    before, after = (np.moveaxis(image, 0, -1) for image in (values, restored))
-    return Comparison(before, after, low, high, "digital numbers", "Landsat 8 scene")
+        clear = file.read([1, 2, 3], window=((0, EDGE), (0, EDGE))).astype(np.float32)
+    transmission = transmission_field(clear.shape[1:], np.random.default_rng(1), mean=0.5, variation=0.3)
+    hazy = np.rint(255.0 * np.moveaxis(add_haze(np.moveaxis(clear / 255.0, 0, -1), transmission, 0.9), -1, 0))
+    restored = apply(restorer, IntensityProfile("scene", 0.0, 255.0, "1"), hazy.astype(np.float32))
+    before, after = (np.moveaxis(image, 0, -1) for image in (hazy, restored))
+    return Comparison(before, after, 0.0, 255.0, "digital numbers", "aerial scene under haze (simulated)")
 
 
 def apply(restorer: Restorer, profile: IntensityProfile, planes: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
