@@ -102,10 +102,10 @@ def test_a_batch_of_real_scenes_becomes_stores_without_seams(tmp_path: Path) -> 
     assert index == pytest.approx(1.0, abs=0.05)
 
 
-def test_thin_clouds_over_a_real_scene_are_taken_away_in_part(tmp_path: Path) -> None:
+def test_haze_over_a_real_scene_is_taken_away_in_part(tmp_path: Path) -> None:
     cut(SHARED / "rs_scene/train/DeepForest_australia.tif", tmp_path / "clear.tif")
     scaling = {"scaling": "uint8"}
-    out = run("cloudy_scene", tmp_path / "out", tmp_path / "clear.tif", cloudy=scaling, restored=scaling)
+    out = run("hazy_scene", tmp_path / "out", tmp_path / "clear.tif", hazy=scaling, restored=scaling)
     assert gains(out / "scores.json") > 1
     assert "<html" in (out / "report.html").read_text(encoding="utf-8")
 

@@ -187,8 +187,8 @@ def test_the_satellite_batch_makes_a_store_for_each_scene_and_a_table_of_seams(i
 
 
 @pytest.mark.usefixtures("tiny_weights")
-def test_the_cloudy_scene_is_scored_against_the_clear_one(inputs: Path, tmp_path: Path) -> None:
-    finished = run_example("cloudy_scene", inputs, tmp_path / "out")
+def test_the_hazy_scene_is_scored_against_the_clear_one(inputs: Path, tmp_path: Path) -> None:
+    finished = run_example("hazy_scene", inputs, tmp_path / "out")
     scores = Report.from_json((finished.destination / "scores.json").read_text())
     assert [label for label, _ in scores.rows] == ["before: mean of 3", "after: mean of 3"]
     assert (finished.destination / "report.html").stat().st_size > 10_000
