@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,11 +9,12 @@ from datprl_toolkit.jobs import RestoreOptions
 from datprl_toolkit.jobs.batch import restore_batch
 from datprl_toolkit.remote_sensing.testing import photograph, write_raster
 from datprl_toolkit.restoring.testing import tiny_restorer
+from tests.loading import load_recipe
 
 if TYPE_CHECKING:
-    from datprl_toolkit.restoring import Restorer
+    from pathlib import Path
 
-RECIPE = Path(__file__).parents[2] / "recipes" / "batch_restore_satellite.py"
+    from datprl_toolkit.restoring import Restorer
 
 
 @pytest.fixture
@@ -57,11 +56,7 @@ def test_an_output_inside_the_input_is_refused(tiles: Path) -> None:
 def test_the_recipe_restores_tiles_and_reports_failures(
     tiles: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    specification = importlib.util.spec_from_file_location("batch_restore_satellite", RECIPE)
-    assert specification is not None
-    assert specification.loader is not None
-    recipe = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(recipe)
+    recipe = load_recipe("batch_restore_satellite")
     restorer = tiny_restorer()
     monkeypatch.setattr(recipe.Restorer, "from_pretrained", lambda *_, **__: restorer)
     assert recipe.main([str(tiles / "*.tif")], str(tmp_path / "out.zarr")) == 1

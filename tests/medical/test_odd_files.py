@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from datprl_toolkit.medical.hostile_series import HOSTILE_SERIES
+from tests.loading import load_recipe
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from types import ModuleType
-
-RECIPE = Path(__file__).resolve().parents[2] / "recipes" / "compare_readers.py"
 
 
 @pytest.fixture(scope="module")
 def recipe() -> ModuleType:
     pytest.importorskip("SimpleITK")
-    spec = importlib.util.spec_from_file_location("compare_readers", RECIPE)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_recipe("compare_readers")
 
 
 @pytest.fixture(scope="module")

@@ -3,31 +3,24 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import itertools
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from datprl_toolkit.training import TrainingConfig, override, training_preset
 from datprl_toolkit.training.ablations import ablate
+from tests.loading import load_recipe
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from types import ModuleType
-
-RECIPE = Path(__file__).parents[2] / "recipes" / "ablation_table.py"
 
 
 @pytest.fixture(scope="module")
 def recipe() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("ablation_table", RECIPE)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_recipe("ablation_table")
 
 
 def configuration(recipe: ModuleType, folder: Path, ablation: str | None) -> TrainingConfig:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import sys
-from pathlib import Path
 from types import ModuleType, SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -18,6 +16,10 @@ from datprl_toolkit.errors import ResourceError, WeightsError
 from datprl_toolkit.training.descriptions import load_descriptions
 from datprl_toolkit.training.language_model import INSTRUCTION, LanguageModel
 from datprl_toolkit.training.tasks import KIND_KEYS
+from tests.loading import load_recipe
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 WORDS = ["", "The image", "  is\n bright", "dark"]
 
@@ -96,13 +98,7 @@ def test_a_model_that_cannot_be_had_is_one_line(monkeypatch: pytest.MonkeyPatch)
 
 @pytest.fixture(scope="module")
 def recipe() -> ModuleType:
-    path = Path(__file__).resolve().parents[2] / "recipes" / "describe_images.py"
-    spec = importlib.util.spec_from_file_location("describe_images", path)
-    assert spec is not None
-    assert spec.loader is not None
-    recipe = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(recipe)
-    return recipe
+    return load_recipe("describe_images")
 
 
 def test_the_sentences_of_the_domains_have_the_keys_that_training_looks_for(

@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from datprl_toolkit.weights import load_weights
+from tests.loading import load_recipe
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from types import ModuleType
 
     from datprl_toolkit.training import TrainingConfig
 
-RECIPES = Path(__file__).resolve().parents[2] / "recipes"
-
 
 @pytest.fixture(scope="module")
 def recipe() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("train_md_aioir", RECIPES / "train_md_aioir.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_recipe("train_md_aioir")
 
 
 @pytest.fixture

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import sys
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,9 +22,11 @@ from datprl_toolkit.training.text import (
     encode_descriptions,
     make_encoder,
 )
+from tests.loading import load_recipe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
     from types import ModuleType
 
     import numpy.typing as npt
@@ -211,13 +211,7 @@ def test_a_file_that_is_none_of_descriptions_is_one_line(tmp_path: Path, content
 
 @pytest.fixture(scope="module")
 def recipe() -> ModuleType:
-    path = Path(__file__).resolve().parents[2] / "recipes" / "describe_images.py"
-    spec = importlib.util.spec_from_file_location("describe_images", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_recipe("describe_images")
 
 
 def call(recipe: ModuleType, monkeypatch: pytest.MonkeyPatch, *arguments: object) -> None:

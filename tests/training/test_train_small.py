@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import itertools
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,21 +13,16 @@ from datprl_toolkit.network import DatprlNetwork, preset
 from datprl_toolkit.training import TrainingConfig, override, training_preset
 from datprl_toolkit.training.warm_start import start_from
 from datprl_toolkit.weights import find_weights, read_card
+from tests.loading import load_recipe
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from types import ModuleType
-
-RECIPE = Path(__file__).parents[2] / "recipes" / "train_small.py"
 
 
 @pytest.fixture(scope="module")
 def recipe() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("train_small", RECIPE)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_recipe("train_small")
 
 
 def configurations(recipe: ModuleType, tmp_path: Path) -> list[TrainingConfig]:
