@@ -42,6 +42,9 @@ if TYPE_CHECKING:
     from datprl_toolkit.restoring import Progress, Restorer
 
 
+NICENESS = 5  # above the window's, which keeps answering its user while the engine takes all that is left
+
+
 class StoppedOnRequest(KeyboardInterrupt):
     """The user pressed Cancel; to whatever is running it is what Ctrl+C is on the command line."""
 
@@ -181,8 +184,16 @@ def _receive(requests: BinaryIO, waiting: queue.Queue[Request | None], stopped: 
             waiting.put(request)
 
 
+def _give_way() -> None:
+    """Take the processor after the window, which answers its user first where both want it."""
+    # Windows knows no niceness; there the window's own thread is preferred by the system while it is in front.
+    if hasattr(os, "nice"):
+        os.nice(NICENESS)
+
+
 def main() -> None:
     """Serve on the standard streams; whatever a library prints goes to the error stream instead."""
+    _give_way()
     replies = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     serve(sys.stdin.buffer, replies)

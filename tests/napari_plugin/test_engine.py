@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import pydicom
 import pytest
 from napari_datprl.choices import Choices, Profile, nearest_first, prepare
+from napari_datprl.engine import NICENESS
 from napari_datprl.engine_process import EngineProcess
 from napari_datprl.messages import (
     Cancelled,
@@ -212,6 +214,14 @@ def test_the_names_of_weights_are_known(engine: EngineProcess) -> None:
     *_, last = engine.ask(ListWeights())
     assert isinstance(last, Finished)
     assert "ct_denoising" in last.result["small"]
+
+
+@pytest.mark.skipif(not hasattr(os, "getpriority"), reason="this system has no niceness")
+def test_the_engine_takes_the_processor_after_the_window(engine: EngineProcess) -> None:
+    *_, last = engine.ask(ListWeights())
+    assert isinstance(last, Finished)
+    assert engine._process is not None
+    assert os.getpriority(os.PRIO_PROCESS, engine._process.pid) == os.getpriority(os.PRIO_PROCESS, 0) + NICENESS
 
 
 def test_the_process_of_the_window_never_loads_the_network(ct_folder: Path, tiny_weights: str) -> None:
