@@ -11,7 +11,8 @@ import rasterio
 
 from datprl_toolkit.remote_sensing.bands import choose_bands
 from datprl_toolkit.remote_sensing.context_modes import restore_in_context
-from datprl_toolkit.remote_sensing.restore import CACHE_BYTES, make_plan, sample_for_context, scene_context
+from datprl_toolkit.remote_sensing.reading_cache import cache_bytes
+from datprl_toolkit.remote_sensing.restore import make_plan, sample_for_context, scene_context
 from datprl_toolkit.remote_sensing.tiles import restore_tile
 from datprl_toolkit.restoring.progress import ProgressCallback, silent
 
@@ -102,7 +103,7 @@ def live_scene(
         As :func:`~datprl_toolkit.remote_sensing.restore.restore_scene`.
     """
     choice = choose_bands(scene, options.bands)
-    with rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES), scene.reader() as reader:
+    with rasterio.Env(GDAL_CACHEMAX=cache_bytes(scene, choice.numbers)), scene.reader() as reader:
         sample = sample_for_context(scene, reader, choice, options, progress)
         plan = make_plan(scene, choice, sample, options, restorer)
         context = scene_context(plan, sample, restorer, progress)

@@ -16,7 +16,8 @@ from datprl_toolkit.remote_sensing.context import SAMPLED_WHOLE, context_images
 from datprl_toolkit.remote_sensing.context_field import as_field, node_count
 from datprl_toolkit.remote_sensing.context_modes import restore_in_context
 from datprl_toolkit.remote_sensing.journal import Journal
-from datprl_toolkit.remote_sensing.restore import CACHE_BYTES, check_destination, make_plan
+from datprl_toolkit.remote_sensing.reading_cache import cache_bytes
+from datprl_toolkit.remote_sensing.restore import check_destination, make_plan
 from datprl_toolkit.remote_sensing.run import Run
 from datprl_toolkit.remote_sensing.sampling import SAMPLE_COUNT, SceneSample, sample_scene
 from datprl_toolkit.remote_sensing.scaling import describe_scaling
@@ -124,7 +125,7 @@ def estimate_scene(
     scene = Scene.open(source, nodata=options.nodata)
     choice = choose_bands(scene, options.bands)
     looked_at = 1
-    with rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES), scene.reader() as reader:
+    with rasterio.Env(GDAL_CACHEMAX=cache_bytes(scene, choice.numbers)), scene.reader() as reader:
 
         def count(done: int, _total: int) -> None:
             nonlocal looked_at
@@ -238,7 +239,8 @@ def _bytes_read(plan: Plan, shard: Window) -> int:
 def _cache_bytes(plan: Plan) -> int:
     """Return what GDAL keeps of a scene at the most."""
     grid = plan.source.grid
-    return min(CACHE_BYTES, grid.height * grid.width * len(plan.source.bands) * plan.source.dtype.itemsize)
+    whole = grid.height * grid.width * len(plan.source.bands) * plan.source.dtype.itemsize
+    return min(cache_bytes(plan.source, plan.restored), whole)
 
 
 def _stored(scene: Scene) -> int:

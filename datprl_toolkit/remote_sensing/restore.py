@@ -17,6 +17,7 @@ from datprl_toolkit.remote_sensing.context_modes import LOCAL_REACH
 from datprl_toolkit.remote_sensing.options import SceneOptions
 from datprl_toolkit.remote_sensing.plan import LARGEST_SHARD, Plan, plan_target
 from datprl_toolkit.remote_sensing.preview import compare
+from datprl_toolkit.remote_sensing.reading_cache import cache_bytes
 from datprl_toolkit.remote_sensing.reading_sources import locate
 from datprl_toolkit.remote_sensing.run import Run, workplace
 from datprl_toolkit.remote_sensing.sampling import SceneSample, sample_scene
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from datprl_toolkit.remote_sensing.reading import SceneReader
     from datprl_toolkit.restoring import Context
 
-CACHE_BYTES = 256 * 2**20
 _TIFF_SUFFIXES = frozenset({".tif", ".tiff"})
 
 
@@ -85,7 +85,7 @@ def restore_scene(
     scene = Scene.open(source, nodata=options.nodata)
     choice = choose_bands(scene, options.bands)
     with (
-        rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES),
+        rasterio.Env(GDAL_CACHEMAX=cache_bytes(scene, choice.numbers)),
         scene.reader() as opened,
         workplace(options, restorer) as place,
     ):

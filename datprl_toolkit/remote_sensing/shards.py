@@ -12,6 +12,7 @@ from datprl_toolkit.remote_sensing.journal import FinishedShard
 from datprl_toolkit.remote_sensing.tiles import copy_tile, deviation_tile, restore_tile
 from datprl_toolkit.remote_sensing.unreadable import PatientReader
 from datprl_toolkit.remote_sensing.windows import coarse, split
+from datprl_toolkit.restoring.memory import release_freed_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,6 +79,8 @@ class ShardWork:
             mask = self._mask(shard, patient) if self.plan.target.has_mask else None
             check()
             written = self.writer.write(shard, values, mask)
+        del values, mask
+        release_freed_memory()
         return FinishedShard(shard, written, tuple(patient.unreadable))
 
     def _restore(

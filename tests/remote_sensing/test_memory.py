@@ -16,7 +16,7 @@ import rasterio
 from affine import Affine
 from rasterio.windows import Window
 
-from datprl_toolkit.remote_sensing import SceneOptions, restore, restore_scene
+from datprl_toolkit.remote_sensing import SceneOptions, restore_scene
 from datprl_toolkit.restoring.testing import tiny_restorer
 
 def peak():
@@ -24,7 +24,6 @@ def peak():
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
 
 folder = Path(sys.argv[1])
-restore.CACHE_BYTES = 2**25  # what GDAL keeps: less than the smaller scene has, so that it is full for both
 restorer = tiny_restorer()
 for size in map(int, sys.argv[2:]):
     source = folder / f"{size}.tif"
