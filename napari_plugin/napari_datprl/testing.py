@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from napari_datprl.engine_process import EngineProcess
     from napari_datprl.restoration import Restoration
 
-PATIENCE = 240.0  # seconds; only so that what hangs ends
+PATIENCE = 500.0  # seconds; only so that what hangs ends
+POLLING = 0.02  # seconds between two looks; the engine is to have the processor meanwhile
 
 
 def opened(folder: Path) -> Image:
@@ -48,15 +49,13 @@ def fill(restoration: Restoration, request: Request, engine: EngineProcess) -> R
 
 def wait_for(condition: Callable[[], bool], patience: float = PATIENCE) -> None:
     """Let the window work until something is so."""
-    from qtpy.QtWidgets import QApplication
-
     end = time.monotonic() + patience
     while not condition():
         if time.monotonic() > end:
             msg = "the window waited in vain"
             raise TimeoutError(msg)
-        QApplication.processEvents()
-        time.sleep(0.005)
+        _turn()
+        time.sleep(POLLING)
 
 
 def brightened(layer: Image, share: float = 0.1) -> Image:
@@ -80,9 +79,19 @@ def brightened(layer: Image, share: float = 0.1) -> Image:
 
 def settle(seconds: float = 0.2) -> None:
     """Let the window draw what waits to be drawn."""
-    from qtpy.QtWidgets import QApplication
-
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        QApplication.processEvents()
+        _turn()
         time.sleep(0.005)
+
+
+def _turn() -> None:
+    """Let the event loop turn once, and delete what is to be deleted later.
+
+    Qt does that by itself only in a loop that it runs; without it, napari's sign of progress would never stop.
+    """
+    from qtpy.QtCore import QEvent
+    from qtpy.QtWidgets import QApplication
+
+    QApplication.processEvents()
+    QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
