@@ -4,7 +4,7 @@
 
 PREPARED is what `recipes/prepare_data.py` makes. Each stage is one run of `recipes/train_md_aioir.py` that goes on from
 the weights of the stage before; what each is for stands in `recipes/EXPERIMENTS.md`. Killed, the same command goes on
-where it was. The weights are those of the last stage, RUN/stage7/small.safetensors.
+where it was. The weights are those of the last stage, RUN/stage9/small.safetensors.
 """
 
 from __future__ import annotations
@@ -136,6 +136,49 @@ STAGES: tuple[dict[str, Any], ...] = (
             "remote_sensing_super_resolution": 1.8,
             "cloud_removal": 1.1,
             "dehazing": 1.1,
+        },
+    },
+    # The learning rate goes up again, with more of the clouds and the PET that the network had little of.
+    {
+        **BY_FACTOR,
+        "steps": 5500,
+        "learning_rate": 7e-4,
+        "final_learning_rate": 1.5e-4,
+        "identity": 0.05,
+        "task_identity": {"cloud_removal": 0.25, "dehazing": 0.15},
+        "task_shares": {
+            "natural_super_resolution": 1.6,
+            "natural_deraining": 0.9,
+            "natural_deblurring": 1.5,
+            "mri_super_resolution": 1.6,
+            "ct_denoising": 1.8,
+            "pet_synthesis": 2.2,
+            "remote_sensing_super_resolution": 1.6,
+            "cloud_removal": 1.8,
+            "dehazing": 1.0,
+        },
+    },
+    # Larger crops, whose global statistics are more like those of the whole images that will be restored.
+    {
+        **BY_FACTOR,
+        "crop": 128,
+        "batch_size": 5,
+        "steps": 3600,
+        "learning_rate": 3e-4,
+        "final_learning_rate": 1e-6,
+        "warm_up": 50,
+        "identity": 0.05,
+        "task_identity": {"cloud_removal": 0.25, "dehazing": 0.15},
+        "task_shares": {
+            "natural_super_resolution": 1.6,
+            "natural_deraining": 1.1,
+            "natural_deblurring": 1.5,
+            "mri_super_resolution": 1.6,
+            "ct_denoising": 2.2,
+            "pet_synthesis": 2.4,
+            "remote_sensing_super_resolution": 1.4,
+            "cloud_removal": 1.4,
+            "dehazing": 1.0,
         },
     },
 )

@@ -44,7 +44,7 @@ def test_every_setting_is_one_and_each_stage_can_start_from_the_last(recipe: Mod
 def test_the_last_stage_is_what_is_shipped(recipe: ModuleType, tmp_path: Path) -> None:
     card, config = read_card(find_weights("small")), configurations(recipe, tmp_path)[-1]
     assert card.config == config.network == preset("small")
-    for name in ("steps", "learning_rate", "identity", "task_shares", "task_weights"):
+    for name in ("steps", "crop", "batch_size", "learning_rate", "identity", "task_shares", "task_weights"):
         assert card.training[name] == getattr(config, name)
 
 
