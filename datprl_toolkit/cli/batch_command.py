@@ -39,7 +39,7 @@ def restore_batch(
         str | None, typer.Option(help="uint8, reflectance:10000[,offset:-1000], minmax:a,b or percentile.")
     ] = None,
     nodata: Annotated[float | None, typer.Option(help="Value of missing data.")] = None,
-    context: Annotated[ContextMode, typer.Option(help="What the tiles of a scene share.")] = ContextMode.scene,
+    context: Annotated[ContextMode, typer.Option(help="What the tiles of a scene share.")] = ContextMode.auto,
     shared_context: Annotated[
         bool, typer.Option("--shared-context", help="One context for all scenes, for the tiles of a mosaic.")
     ] = False,

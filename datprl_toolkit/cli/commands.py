@@ -115,9 +115,7 @@ def restore(
     on_error: Annotated[
         OnError, typer.Option(help="What is unreadable: skip a file; nodata or passthrough for blocks of a scene.")
     ] = OnError.fail,
-    context: Annotated[
-        ContextMode, typer.Option(help="What tiles share; field for clouds (scenes).")
-    ] = ContextMode.scene,
+    context: Annotated[ContextMode, typer.Option(help="What tiles share: auto is field (scenes).")] = ContextMode.auto,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished output (scenes).")] = False,
     zarr_profile: Annotated[
         ZarrProfile, typer.Option(help="Readers of a Zarr: xarray and zarr; GDAL 3.12 (qgis); older GDAL (legacy).")

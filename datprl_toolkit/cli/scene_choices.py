@@ -15,6 +15,7 @@ class OtherBands(StrEnum):
 class ContextMode(StrEnum):
     """From what the context of a tile is computed."""
 
+    auto = "auto"
     scene = "scene"
     field = "field"
     local = "local"

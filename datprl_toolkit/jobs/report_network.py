@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import torch
+
 from datprl_toolkit.reports.report import Network, Prompts
 
 if TYPE_CHECKING:
@@ -11,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def describe_network(restorer: Restorer, context: Context, sampled: str) -> Network:
-    """Return the prompts of a context and the gates of the network.
+    """Return the prompts of a context, of a field the means over its nodes, and the gates of the network.
 
     Parameters
     ----------
@@ -26,9 +28,10 @@ def describe_network(restorer: Restorer, context: Context, sampled: str) -> Netw
     for pool, choice in (("domain", context.domain), ("task", context.task)):
         if choice is None:
             continue
-        numbers, shares = choice.selected[0].tolist(), choice.weights[0].tolist()
-        similarity = choice.similarity[0].tolist()
-        chosen = tuple((number, share, similarity[number]) for number, share in zip(numbers, shares, strict=True))
+        shares = torch.zeros_like(choice.similarity).scatter_(1, choice.selected, choice.weights).mean(dim=0)
+        similarity = choice.similarity.mean(dim=0).tolist()
+        order = shares.argsort(descending=True, stable=True).tolist()
+        chosen = tuple((number, float(shares[number]), similarity[number]) for number in order if shares[number] > 0)
         prompts.append(Prompts(pool, len(similarity), chosen))
     gates = tuple((name, features, prompt) for name, (features, prompt) in restorer.network.gates().items())
     return Network(tuple(prompts), gates, sampled)

@@ -10,7 +10,8 @@ import numpy as np
 from datprl_toolkit.errors import DatprlError, ErrorCode, InputError
 from datprl_toolkit.intensity import IntensityProfile
 from datprl_toolkit.jobs.report_network import describe_network
-from datprl_toolkit.remote_sensing.context import SAMPLED_WHOLE, context_images
+from datprl_toolkit.remote_sensing.context import SAMPLED_WHOLE, Centred, as_batch, context_images
+from datprl_toolkit.remote_sensing.context_field import field_grouping, scene_lattice
 from datprl_toolkit.remote_sensing.enlargement import REACH, enlarge_pixels
 from datprl_toolkit.remote_sensing.reading import Pixels
 from datprl_toolkit.remote_sensing.sampling import SceneSample, sample_scene
@@ -127,16 +128,19 @@ class _Comparison:
         except DatprlError as error:
             return None, (f"W_NOT_RETRACED: {error.what}",)
         self.progress(Progress("computing context", 0, 1, "samples"))
-        context = self.restorer.context(images)
+        lattice = scene_lattice(self.pair.after.grid.shape)
+        grouping = field_grouping(images, lattice) if self.pair.made.get("CONTEXT") == "field" else None
+        context = self.restorer.context(as_batch(images), grouping)
         self.progress(Progress("computing context", 1, 1, "samples"))
-        return describe_network(self.restorer, context, f"{len(images)} windows of the scene"), ()
+        places = "" if grouping is None else f", the mean of {len(lattice.nodes)} places"
+        return describe_network(self.restorer, context, f"{len(images)} windows of the scene{places}"), ()
 
-    def _context_images(self, checksum: str) -> npt.NDArray[np.float32]:
+    def _context_images(self, checksum: str) -> list[Centred]:
         """Return the windows of the scene as the network saw them, or raise what keeps them from being known."""
         pair = self.pair
         if pair.made.get("WEIGHTS_SHA256") != checksum or pair.window is None:
             raise _cannot("the scene was not made with these weights")
-        if pair.made.get("CONTEXT", "scene") != "scene":
+        if pair.made.get("CONTEXT", "scene") not in {"scene", "field"}:
             raise _cannot("every tile of the scene had prompts of its own; datprl prompts maps them")
         sample = sample_scene(self.first, pair.restored, pair.before.grid.shape, largest=SAMPLED_WHOLE // pair.factor)
         if sample.is_empty:

@@ -66,8 +66,8 @@ class RestoreOptions:
     nodata
         Value that marks missing data, where the file does not say (scenes).
     context
-        From what the context of a tile is computed: the scene, a field of places in it, its surroundings, or itself
-        (scenes).
+        From what the context of a tile is computed (scenes): the scene, a field of places in it, its surroundings, or
+        itself; "auto" is a field wherever there can be one.
     resume
         Go on with what an earlier run left unfinished (scenes).
     zarr_profile
@@ -102,7 +102,7 @@ class RestoreOptions:
     other_bands: Literal["copy", "drop"] = "copy"
     scaling: str | None = None
     nodata: float | None = None
-    context: Literal["scene", "field", "local", "tile"] = "scene"
+    context: Literal["auto", "scene", "field", "local", "tile"] = "auto"
     resume: bool = False
     zarr_profile: Literal["default", "qgis", "legacy"] = "default"
     cluster: str | None = None

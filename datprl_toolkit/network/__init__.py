@@ -2,12 +2,13 @@
 
 A walk through it: `configuration` says what there is; `model` puts it together; `restormer` and `nafnet` are the
 two backbones; `prompts` holds the pools and their composition; `fusion` brings the prompt into the features;
-`context` makes what is global a value that tiles and slices can share.
+`context` makes what is global a value that tiles and slices can share, and `lattice` lets it vary over an image.
 """
 
 from datprl_toolkit.network.configuration import PRESETS, NetworkConfig, PromptPoolConfig, preset
-from datprl_toolkit.network.context import Context
+from datprl_toolkit.network.context import Context, Grouping
 from datprl_toolkit.network.fusion import GatedFusion
+from datprl_toolkit.network.lattice import Lattice
 from datprl_toolkit.network.model import Anchors, DatprlNetwork, Trace
 from datprl_toolkit.network.prompts import PromptChoice
 
@@ -17,6 +18,8 @@ __all__ = [
     "Context",
     "DatprlNetwork",
     "GatedFusion",
+    "Grouping",
+    "Lattice",
     "NetworkConfig",
     "PromptChoice",
     "PromptPoolConfig",

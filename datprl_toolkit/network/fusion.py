@@ -7,12 +7,18 @@ from typing import TYPE_CHECKING, cast
 import torch
 from torch import Tensor, nn
 
+from datprl_toolkit.network.lattice import everywhere
+
 if TYPE_CHECKING:
     from datprl_toolkit.network.configuration import FeatureFusion
+    from datprl_toolkit.network.lattice import Spread
 
 
 class GatedFusion(nn.Module):
-    """Base of the fusions: two learnable scalars whose softmax weighs features against prompt."""
+    """Base of the fusions: two learnable scalars whose softmax weighs features against prompt.
+
+    There is one prompt for each image or one for all; or, where it is said how they are spread, one of each node.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -29,8 +35,8 @@ class GatedFusion(nn.Module):
         """The last layer that the prompt alone passes through."""
         raise NotImplementedError
 
-    def forward(self, features: Tensor, prompt: Tensor) -> Tensor:
-        """Fuse a prompt (images or 1, tokens, dimension) into features (images, channels, H, W)."""
+    def forward(self, features: Tensor, prompt: Tensor, spread: Spread | None = None) -> Tensor:
+        """Fuse a prompt (images, 1 or nodes, tokens, dimension) into features (images, channels, H, W)."""
         raise NotImplementedError
 
 
@@ -56,28 +62,38 @@ class PromptAttention(nn.Module):
         return self.out
 
     def attend(
-        self, features: Tensor, prompt: Tensor, feature_share: Tensor | float = 1.0, prompt_share: Tensor | float = 1.0
+        self,
+        features: Tensor,
+        prompt: Tensor,
+        spread: Spread | None,
+        feature_share: Tensor | float = 1.0,
+        prompt_share: Tensor | float = 1.0,
     ) -> Tensor:
         """Return a share of features (images, channels, H, W) plus what a share of the prompt answers to them."""
         prompt = self.norm(prompt)
         value = prompt_share * self.value(prompt)
         if prompt.shape[1] == 1:
-            answer: Tensor = self.out(value).transpose(1, 2).unsqueeze(-1)
+            answer = everywhere(self.out(value).squeeze(1), spread)
             return torch.addcmul(answer, features, torch.as_tensor(feature_share, device=features.device))
         pixels = features.flatten(2).transpose(1, 2)
         query = feature_share * self.query(pixels)
         key = prompt_share * self.key(prompt)
-        attention = (query @ key.transpose(1, 2) / query.shape[-1] ** 0.5).softmax(dim=-1)
-        answer = self.out(attention @ value)
-        return features * feature_share + answer.transpose(1, 2).reshape(features.shape)
+
+        def answered(key: Tensor, value: Tensor) -> Tensor:
+            attention = (query @ key.transpose(1, 2) / query.shape[-1] ** 0.5).softmax(dim=-1)
+            return cast("Tensor", self.out(attention @ value)).transpose(1, 2).reshape(features.shape)
+
+        if spread is None:
+            return features * feature_share + answered(key, value)
+        return features * feature_share + spread.blend(lambda node: answered(key[node, None], value[node, None]))
 
 
 class CrossAttentionFusion(PromptAttention, GatedFusion):
     """The answer of the prompt, weighed by the gates."""
 
-    def forward(self, features: Tensor, prompt: Tensor) -> Tensor:
-        """Fuse a prompt (images or 1, tokens, dimension) into features (images, channels, H, W)."""
-        return self.attend(features, prompt, *self.gates())
+    def forward(self, features: Tensor, prompt: Tensor, spread: Spread | None = None) -> Tensor:
+        """Fuse a prompt (images, 1 or nodes, tokens, dimension) into features (images, channels, H, W)."""
+        return self.attend(features, prompt, spread, *self.gates())
 
 
 class SequentialFusion(nn.Module):
@@ -88,10 +104,10 @@ class SequentialFusion(nn.Module):
         self.domain = PromptAttention(channels, prompt_dimension)
         self.task = PromptAttention(channels, prompt_dimension)
 
-    def forward(self, features: Tensor, prompt: Tensor) -> Tensor:
+    def forward(self, features: Tensor, prompt: Tensor, spread: Spread | None = None) -> Tensor:
         """Fuse the tokens of the domain and, after them, as many of the task into features (images, channels, H, W)."""
         domain, task = prompt.chunk(2, dim=1)
-        return self.task.attend(self.domain.attend(features, domain), task)
+        return self.task.attend(self.domain.attend(features, domain, spread), task, spread)
 
 
 class ConcatFusion(GatedFusion):
@@ -107,12 +123,11 @@ class ConcatFusion(GatedFusion):
         """The last layer that the prompt alone passes through."""
         return self.projection
 
-    def forward(self, features: Tensor, prompt: Tensor) -> Tensor:
-        """Fuse a prompt (images or 1, 1, dimension) into features (images, channels, H, W)."""
+    def forward(self, features: Tensor, prompt: Tensor, spread: Spread | None = None) -> Tensor:
+        """Fuse a prompt (images, 1 or nodes, 1, dimension) into features (images, channels, H, W)."""
         feature_share, prompt_share = self.gates()
-        projected = prompt_share * self.projection(prompt.squeeze(1))
-        everywhere = projected[:, :, None, None].expand(features.shape)
-        return cast("Tensor", self.mix(torch.cat([features * feature_share, everywhere], dim=1)))
+        projected = everywhere(prompt_share * self.projection(prompt.squeeze(1)), spread)
+        return cast("Tensor", self.mix(torch.cat([features * feature_share, projected.expand(features.shape)], dim=1)))
 
 
 class ModulationFusion(GatedFusion):
@@ -129,12 +144,12 @@ class ModulationFusion(GatedFusion):
         """The last layer that the prompt alone passes through."""
         return cast("nn.Linear", self.projection[2])
 
-    def forward(self, features: Tensor, prompt: Tensor) -> Tensor:
-        """Fuse a prompt (images or 1, 1, dimension) into features (images, channels, H, W)."""
+    def forward(self, features: Tensor, prompt: Tensor, spread: Spread | None = None) -> Tensor:
+        """Fuse a prompt (images, 1 or nodes, 1, dimension) into features (images, channels, H, W)."""
         feature_share, prompt_share = self.gates()
-        scale, shift = self.projection(prompt.squeeze(1))[:, :, None, None].chunk(2, dim=1)
-        modulated: Tensor = feature_share * features * (1 + prompt_share * scale) + prompt_share * shift
-        return modulated
+        scale, shift = self.projection(prompt.squeeze(1)).chunk(2, dim=1)
+        scale = everywhere(feature_share * (1 + prompt_share * scale), spread)
+        return torch.addcmul(everywhere(prompt_share * shift, spread), features, scale)
 
 
 def make_fusion(

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from datprl_toolkit.network.context import Context, FrozenStatistics, MergedStatistics, OwnStatistics
+from datprl_toolkit.network.context import Context, FrozenStatistics, Grouping, MergedStatistics, OwnStatistics
 from datprl_toolkit.network.fusion import GatedFusion
 from datprl_toolkit.network.nafnet import NafnetBackbone
 from datprl_toolkit.network.prompts import PoolFusion, PromptChoice, PromptPool, QueryProjector
@@ -90,7 +90,8 @@ class DatprlNetwork(nn.Module):
         image
             (images, 3, H, W), in [0, 1]. Sizes that do not fit the grid are padded with zeros inside.
         context
-            Prompt and global statistics to use for all images; None computes them from each image alone.
+            Prompt and global statistics to use for all images, or a field of them; None computes them from each image
+            alone.
 
         Returns
         -------
@@ -98,8 +99,8 @@ class DatprlNetwork(nn.Module):
         """
         if context is None:
             return self.trace(image)[0]
-        statistics = FrozenStatistics(context)
         padded = self._pad(image)
+        statistics = FrozenStatistics(context, padded)
         middle, skips = self.backbone.encode(self._shallow(padded), statistics)
         return self._finish(padded, middle, skips, context.prompt, statistics, image.shape[-2:])
 
@@ -108,22 +109,29 @@ class DatprlNetwork(nn.Module):
 
         `anchors` gives images fixed prompts, for the warm start of a training.
         """
-        return self._run(image, OwnStatistics(), merge=False, anchors=anchors)
+        return self._run(image, OwnStatistics(), anchors=anchors)
 
-    def context(self, images: Tensor) -> Context:
-        """Compute one context for a set of images.
+    def context(self, images: Tensor, grouping: Grouping | None = None) -> Context:
+        """Compute one context for a set of images, or one for each node of a field.
 
-        The set is treated as the parts of one image: at every block the sums over pixels are added up over the
-        set before the statistic is made from them, and the queries to the pools are averaged. For a single
-        image this is the image's own context.
+        The set is treated as the parts of one image: at every block the sums over pixels are averaged over the
+        set before the statistic is made from them, and so are the queries to the pools. For a single image this is
+        the image's own context.
 
         Parameters
         ----------
         images
             (images, 3, H, W), in [0, 1].
+        grouping
+            Which images count for which node; None is one context for all.
+
+        Returns
+        -------
+        The context. That of several nodes has yet to be given the lattice on which they lie.
         """
-        statistics = MergedStatistics()
-        _, trace = self._run(images, statistics, merge=True)
+        grouping = (Grouping.whole(len(images)) if grouping is None else grouping).to(images.device)
+        statistics = MergedStatistics(grouping)
+        _, trace = self._run(images, statistics, grouping=grouping)
         return Context(trace.prompt, tuple(statistics.recorded), trace.task, trace.domain)
 
     def align(self, multiple: int = 16) -> None:
@@ -148,16 +156,22 @@ class DatprlNetwork(nn.Module):
         }
 
     def _run(
-        self, image: Tensor, statistics: StatisticsSource, *, merge: bool, anchors: Anchors | None = None
+        self,
+        image: Tensor,
+        statistics: StatisticsSource,
+        *,
+        grouping: Grouping | None = None,
+        anchors: Anchors | None = None,
     ) -> tuple[Tensor, Trace]:
         padded = self._pad(image)
         shallow = self._shallow(padded)
         middle, skips = self.backbone.encode(shallow, statistics)
         given = anchors or Anchors()
-        domain = _choose(self.domain_query, self.domain_pool, shallow, given.domain, merge=merge)
-        task = _choose(self.task_query, self.task_pool, middle, given.task, merge=merge)
+        domain = _choose(self.domain_query, self.domain_pool, shallow, given.domain, grouping)
+        task = _choose(self.task_query, self.task_pool, middle, given.task, grouping)
         prompt = self._fuse(domain, task)
-        output = self._finish(padded, middle, skips, prompt, statistics, image.shape[-2:])
+        own = prompt if prompt is None or grouping is None else grouping.own(prompt)
+        output = self._finish(padded, middle, skips, own, statistics, image.shape[-2:])
         return output, Trace(task, domain, prompt)
 
     def _pad(self, image: Tensor) -> Tensor:
@@ -204,12 +218,11 @@ def _choose(
     pool: PromptPool | None,
     features: Tensor,
     anchor: Tensor | None,
-    *,
-    merge: bool,
+    grouping: Grouping | None,
 ) -> PromptChoice | None:
-    """Query a pool with each image's features, or with the mean query of all."""
+    """Query a pool with each image's features, or with the mean query of those that belong together."""
     if projector is None or pool is None:
         return None
     query = projector(features)
-    choice: PromptChoice = pool(query.mean(dim=0, keepdim=True) if merge else query, anchor)
+    choice: PromptChoice = pool(query if grouping is None else grouping.merge(query), anchor)
     return choice

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from datprl_toolkit.network.fusion import make_fusion
+from datprl_toolkit.network.lattice import everywhere
 from datprl_toolkit.network.layers import ChannelNorm
 
 if TYPE_CHECKING:
@@ -53,11 +54,12 @@ class NafBlock(nn.Module):
     def forward(self, x: Tensor, prompt: Tensor | None, statistics: StatisticsSource) -> Tensor:
         """Return (images, channels, H, W)."""
         seen = self.spatial_norm(x)
+        spread = statistics.spread(x)
         if self.fusion is not None and prompt is not None:
-            seen = self.fusion(seen, prompt)
+            seen = self.fusion(seen, prompt, spread)
         gated = simple_gate(self.depthwise(self.expand(seen)))
         pooled = statistics.resolve(partial(self._sums, gated), self._mean)
-        gated = gated * self.channel_attention(pooled.to(gated.dtype))
+        gated = gated * everywhere(self.channel_attention(pooled.to(gated.dtype)).flatten(1), spread)
         x = torch.addcmul(x, self.out(gated), self.spatial_scale)
         gated = simple_gate(self.channel_expand(self.channel_norm(x)))
         return torch.addcmul(x, self.channel_out(gated), self.channel_scale)

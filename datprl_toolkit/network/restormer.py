@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from datprl_toolkit.network.configuration import NetworkConfig
     from datprl_toolkit.network.context import StatisticsSource, Sums
+    from datprl_toolkit.network.lattice import Spread
     from datprl_toolkit.network.strips import Strip
 
 
@@ -58,14 +59,20 @@ class TransposedAttention(nn.Module):
                 total[strip.images] += part
         return totals
 
-    def mixer(self, mixing: Tensor) -> Callable[[Tensor, Strip], Tensor]:
-        """Return what mixes a strip's values by what `fold` made of an attention map."""
+    def mixer(self, mixing: Tensor, spread: Spread | None) -> Callable[[Tensor, Strip], Tensor]:
+        """Return what mixes a strip's values by what `fold` made of the attention maps of the images or the nodes."""
         project = self._projection(2)
 
         def mix(fresh: Tensor, strip: Strip) -> Tensor:
             values = project(fresh, strip).permute(0, 2, 3, 1)
-            mixed = values.flatten(1, 2) @ strip.own(mixing).to(values.dtype).transpose(1, 2)
-            return mixed.view(values.shape).permute(0, 3, 1, 2)
+
+            def mixed(by: Tensor) -> Tensor:
+                product = values.flatten(1, 2) @ by.to(values.dtype).transpose(1, 2)
+                return product.view(values.shape).permute(0, 3, 1, 2)
+
+            if spread is None:
+                return mixed(strip.own(mixing))
+            return spread.part(strip.images, strip.core_rows).blend(lambda node: mixed(mixing[node, None]))
 
         return mix
 
@@ -154,14 +161,17 @@ class RestormerBlock(nn.Module):
         attention = self.attention
         strips = plan_strips(x, 2 * attention.channels)
 
+        spread = statistics.spread(x)
+
         def seen(strip: Strip) -> Tensor:
             features = strip.fresh(x)
             if self.fusion is not None and prompt is not None:
-                features = self.fusion(features, strip.own(prompt))
+                spread_here = None if spread is None else spread.part(strip.images, strip.fresh_rows)
+                features = self.fusion(features, strip.own(prompt) if spread is None else prompt, spread_here)
             return cast("Tensor", self.attention_norm(features))
 
         statistic = statistics.resolve(partial(attention.sums, strips, seen, len(x)), attention.attention_map)
-        mix = attention.mixer(attention.fold(statistic))
+        mix = attention.mixer(attention.fold(statistic), spread)
         # The residual is added to x, not to what was fused.
         y = add_in_strips(strips, x, lambda strip: mix(seen(strip), strip))
         strips = plan_strips(y, self.feed_forward.out.in_channels)

@@ -50,17 +50,27 @@ class Strip:
         return self.bottom - self.top == self.height
 
     @property
+    def fresh_rows(self) -> slice:
+        """The rows of :meth:`fresh`."""
+        return slice(self.top + 1 if self.top else 0, self.bottom + 1)
+
+    @property
+    def core_rows(self) -> slice:
+        """The rows that the strip is for."""
+        return slice(self.top, self.bottom)
+
+    @property
     def padding(self) -> tuple[int, int]:
         """Rows and columns of zeros that a 3x3 convolution adds to what :class:`Widening` gives."""
         return (1, 1) if self.whole else (0, 1)
 
     def fresh(self, features: Tensor) -> Tensor:
         """Return the rows that the strip needs, with those next to it, and no earlier strip has needed."""
-        return features[self.images, :, self.top + 1 if self.top else 0 : self.bottom + 1]
+        return features[self.images, :, self.fresh_rows]
 
     def core(self, features: Tensor) -> Tensor:
         """Return the strip's rows of features (images, channels, H, W)."""
-        return features[self.images, :, self.top : self.bottom]
+        return features[self.images, :, self.core_rows]
 
     def own(self, values: Tensor) -> Tensor:
         """Return what belongs to the strip's images of values that are given once or for each image."""

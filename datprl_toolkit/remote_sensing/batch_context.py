@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from datprl_toolkit.network import Grouping
     from datprl_toolkit.remote_sensing.batch_sources import BatchScene
     from datprl_toolkit.remote_sensing.options import SceneOptions
     from datprl_toolkit.restoring import Context, Restorer
@@ -40,12 +41,15 @@ class SharedContextRestorer:
         Checksum of it, by which a batch knows what its outputs were made with.
     """
 
+    takes_fields = False
+    """One context is shared, not a field of them."""
+
     def __init__(self, restorer: Restorer, shared: Context, context_sha256: str) -> None:
         self.without_context = restorer
         self._shared = shared
         self.context_sha256 = context_sha256
 
-    def context(self, images: npt.NDArray[np.float32]) -> Context:
+    def context(self, images: npt.NDArray[np.float32], grouping: Grouping | None = None) -> Context:
         """Return the shared context, whatever the images are."""
         return self._shared
 
@@ -97,7 +101,7 @@ def check_shareable(each: Iterable[SceneOptions]) -> None:
                 where="scaling",
                 remedy="Give --scaling uint8, reflectance:10000 or minmax:LOW,HIGH",
             )
-        if options.context != "scene":
+        if options.context not in {"auto", "scene"}:
             raise OptionError(ErrorCode.OPTION, "a shared context needs --context scene", remedy="Leave the other out")
 
 
@@ -130,4 +134,4 @@ def _images(scene: BatchScene, options: SceneOptions, count: int) -> list[npt.ND
     if sample.is_empty:
         return []
     profile = scene_profile(options.scaling, opened.dtype, sample.values)
-    return list(context_images(sample, profile, options.scale, count))
+    return [each.image for each in context_images(sample, profile, options.scale, count)]

@@ -28,9 +28,22 @@ SAMPLED_WHOLE = 512
 _MOSTLY = 0.5  # share of data above which a window counts
 
 
+class Centred(NamedTuple):
+    """An image, (C, H, W) in [0, 1], and where its middle lies in the target."""
+
+    row: float
+    column: float
+    image: npt.NDArray[np.float32]
+
+
+def as_batch(images: Iterable[Centred]) -> npt.NDArray[np.float32]:
+    """Return the images alone, (N, C, H, W)."""
+    return np.stack([each.image for each in images])
+
+
 def context_images(
     sample: SceneSample, profile: IntensityProfile, factor: int, count: int = CONTEXT_COUNT
-) -> npt.NDArray[np.float32]:
+) -> list[Centred]:
     """Return the images from which the context of a scene is computed, as the network will see the scene.
 
     Parameters
@@ -46,23 +59,14 @@ def context_images(
 
     Returns
     -------
-    (N, C, H, W) in [0, 1]: windows of 128 pixels; of a small scene all of it, of a narrow one its width.
+    Images of one size: windows of 128 pixels; of a small scene all of it, of a narrow one its width.
     """
     places = sample.fullest(count)
-    images = [each.image for each in centred_images(sample, profile, factor, places, -(-count // len(places)))]
-    chosen = [images[place * len(images) // count] for place in range(count)] if len(images) > count else images
-    return np.stack(chosen)
+    images = _centred_images(sample, profile, factor, places, -(-count // len(places)))
+    return [images[place * len(images) // count] for place in range(count)] if len(images) > count else images
 
 
-class Centred(NamedTuple):
-    """An image, (C, H, W) in [0, 1], and where its middle lies in the target."""
-
-    row: float
-    column: float
-    image: npt.NDArray[np.float32]
-
-
-def centred_images(
+def _centred_images(
     sample: SceneSample, profile: IntensityProfile, factor: int, places: Iterable[int], each: int
 ) -> list[Centred]:
     """Return up to `each` images from every one of the windows of a sample at `places`."""

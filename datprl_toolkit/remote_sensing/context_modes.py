@@ -6,12 +6,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from datprl_toolkit.remote_sensing.context_field import restore_in_field
+from datprl_toolkit.remote_sensing.context import as_batch
+from datprl_toolkit.remote_sensing.context_field import field_at, field_grouping, scene_lattice
 from datprl_toolkit.restoring.tiling import sample_windows
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy.typing as npt
 
+    from datprl_toolkit.remote_sensing.context import Centred
     from datprl_toolkit.remote_sensing.plan import Plan
     from datprl_toolkit.restoring import Context, Restorer
     from datprl_toolkit.restoring.tiling import Window
@@ -23,13 +27,31 @@ _LOCAL_SIZE = 128
 _LOCAL_COUNT = 16
 
 
+def plan_context(plan: Plan, images: Sequence[Centred], restorer: Restorer) -> Context:
+    """Compute what all tiles of a scene share: one context, or those of the nodes of a field.
+
+    Parameters
+    ----------
+    plan
+        Its `context` says which.
+    images
+        What :func:`~datprl_toolkit.remote_sensing.context.context_images` took from the scene.
+    restorer
+        The network.
+    """
+    lattice = scene_lattice(plan.target.grid.shape)
+    grouping = field_grouping(images, lattice) if plan.context == "field" else None
+    return restorer.context(as_batch(images), grouping)
+
+
 def restore_in_context(
     plan: Plan,
     restorer: Restorer,
     image: npt.NDArray[np.float32],
     margins: tuple[int, int, int, int],
     shared: Context,
-    core: Window | None = None,
+    core: Window,
+    flipped: tuple[int, ...] = (),
 ) -> npt.NDArray[np.float32]:
     """Restore a window with the context that the plan asks for.
 
@@ -46,24 +68,21 @@ def restore_in_context(
     shared
         The context of the scene, or the field of contexts.
     core
-        Where the wanted pixels lie in the target: needed in a field.
+        Where the wanted pixels lie in the target.
+    flipped
+        Axes of `image` along which it was flipped, its margins with it.
 
     Returns
     -------
     The image without its margins, restored.
     """
-
-    def restored(context: Context | None) -> npt.NDArray[np.float32]:
-        return restorer.restore_tiled(image, context, tile=plan.tile, halo=plan.overlap, margins=margins)
-
-    if plan.context == "field":
-        if core is None:
-            raise ValueError("in a field it matters where a window lies")
-        return restore_in_field(core, plan.target.grid.shape, shared, restored)
     context: Context | None = shared
-    if plan.context == "tile":
+    if plan.context == "field":
+        height, width = image.shape[-2:]
+        context = field_at(shared, plan.target.grid.shape, core, (height, width), margins, flipped)
+    elif plan.context == "tile":
         context = None
     elif plan.context == "local":
         windows = sample_windows(*image.shape[-2:], size=_LOCAL_SIZE, count=_LOCAL_COUNT, grid=restorer.grid)
         context = restorer.context(np.stack([image[(slice(None), *window.slices)] for window in windows]))
-    return restored(context)
+    return restorer.restore_tiled(image, context, tile=plan.tile, halo=plan.overlap, margins=margins)

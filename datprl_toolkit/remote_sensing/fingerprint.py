@@ -62,6 +62,7 @@ def job_fingerprint(plan: Plan, options: SceneOptions, restorer: Restorer, suffi
     for field in fields(options):
         if field.name not in WITHOUT_EFFECT:
             entries[field.name.replace("_", " ")] = str(getattr(options, field.name))
+    entries["context"] = plan.context
     return entries
 
 

@@ -69,7 +69,7 @@ class LiveScene:
 
         def network(image: npt.NDArray[np.float32], margins: tuple[int, int, int, int]) -> npt.NDArray[np.float32]:
             assert self.context is not None  # only a scene without any data has none, and its tiles do not come here
-            answers.append(restore_in_context(self.plan, self.restorer, image, margins, self.context))
+            answers.append(restore_in_context(self.plan, self.restorer, image, margins, self.context, tile))
             return answers[0]
 
         restore_tile(self.plan, pixels, held, tile, network)

@@ -9,7 +9,8 @@ from typing import Literal, get_args
 from datprl_toolkit.errors import ErrorCode, OptionError
 
 OtherBands = Literal["copy", "drop"]
-ContextMode = Literal["scene", "field", "local", "tile"]
+ResolvedContext = Literal["scene", "field", "local", "tile"]
+ContextMode = Literal["auto", "scene", "field", "local", "tile"]
 OnError = Literal["fail", "nodata", "passthrough"]
 ZarrProfile = Literal["default", "qgis", "legacy"]
 Product = Literal["restored", "deviation"]
@@ -54,10 +55,10 @@ class SceneOptions:
         address of a Dask scheduler such as "tcp://host:8786", whose workers must see the same files.
     context
         From what the prompt and the global statistics of the network are computed: from a sample of the whole
-        "scene", once for all tiles, so that they fit without a seam; at up to 4 x 4 places of it, for a "field" in
-        which every pixel is restored with the nearest up to four and blended, at up to four times the time; "local",
-        for each tile from the 256 pixels around it too; or each "tile" alone, as networks with global attention are
-        mostly run.
+        "scene", once for all tiles, so that they fit without a seam; at up to 4 x 4 places of it, for a "field" that
+        is interpolated at every pixel; "local", for each tile from the 256 pixels around it too; or each "tile" alone,
+        as networks with global attention are mostly run. "auto" is "field", and "scene" where an ONNX file or a context
+        that scenes share allows no field.
     stac
         Whether a STAC item is written beside the output, under its name with the ending .json.
     product
@@ -84,7 +85,7 @@ class SceneOptions:
     on_error: OnError = "fail"
     zarr_profile: ZarrProfile = "default"
     cluster: str | None = None
-    context: ContextMode = "scene"
+    context: ContextMode = "auto"
     stac: bool = False
     product: Product = "restored"
 
@@ -95,13 +96,7 @@ class SceneOptions:
         )
         _check(self.bands is None or len(set(self.bands)) == len(self.bands), "bands", self.bands, "different bands")
         _check(self.other_bands in get_args(OtherBands), "other_bands", self.other_bands, "copy or drop")
-        _check(self.context in get_args(ContextMode), "context", self.context, "scene, field, local or tile")
-        _check(
-            self.product == "restored" or self.context != "field",
-            "context",
-            self.context,
-            "scene, local or tile for a map of deviations",
-        )
+        _check(self.context in get_args(ContextMode), "context", self.context, "auto, scene, field, local or tile")
         _check(self.on_error in get_args(OnError), "on_error", self.on_error, "fail, nodata or passthrough")
         _check(self.product in get_args(Product), "product", self.product, "restored or deviation")
         _check(self.zarr_profile in get_args(ZarrProfile), "zarr_profile", self.zarr_profile, "default, qgis or legacy")

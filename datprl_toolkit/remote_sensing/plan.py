@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from datprl_toolkit.intensity.profile import IntensityProfile
-    from datprl_toolkit.remote_sensing.options import ContextMode, Product, SceneOptions
+    from datprl_toolkit.remote_sensing.options import Product, ResolvedContext, SceneOptions
     from datprl_toolkit.remote_sensing.scene import Scene, Tags
     from datprl_toolkit.restoring.tiling import Window
 
@@ -73,7 +73,7 @@ class Plan:
     tile: int
     halo: int
     portion: int
-    context: ContextMode = "scene"
+    context: ResolvedContext = "scene"
     overlap: int = 0
     product: Product = "restored"
     grid: int = 8

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import time
 from dataclasses import dataclass
-from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,8 +12,7 @@ import rasterio
 
 from datprl_toolkit.remote_sensing.bands import choose_bands
 from datprl_toolkit.remote_sensing.context import SAMPLED_WHOLE, context_images
-from datprl_toolkit.remote_sensing.context_field import as_field, node_count
-from datprl_toolkit.remote_sensing.context_modes import restore_in_context
+from datprl_toolkit.remote_sensing.context_modes import plan_context, restore_in_context
 from datprl_toolkit.remote_sensing.journal import Journal
 from datprl_toolkit.remote_sensing.reading_cache import cache_bytes
 from datprl_toolkit.remote_sensing.restore import check_destination, make_plan
@@ -195,15 +193,15 @@ def _finished(
 
 def _seconds_for_a_tile(plan: Plan, sample: SceneSample, reader: SceneReader, restorer: Restorer) -> float:
     """Read and restore one tile where the scene has data, twice, and return the time of the second."""
-    context = restorer.context(context_images(sample, plan.profile, plan.factor, 1))
-    if plan.context == "field":
-        context = as_field([context] * prod(node_count(plan.target.grid.shape)))
+    context = plan_context(plan, context_images(sample, plan.profile, plan.factor, 1), restorer)
     held = fine(sample.windows[len(sample.windows) // 2], plan.factor)
     make = deviation_tile if plan.product == "deviation" else restore_tile
     tile = _tile_at(plan, (held.top + held.bottom) // 2, (held.left + held.right) // 2)
 
-    def network(image: npt.NDArray[np.float32], margins: tuple[int, int, int, int]) -> npt.NDArray[np.float32]:
-        return restore_in_context(plan, restorer, image, margins, context, tile)
+    def network(
+        image: npt.NDArray[np.float32], margins: tuple[int, int, int, int], flipped: tuple[int, ...] = ()
+    ) -> npt.NDArray[np.float32]:
+        return restore_in_context(plan, restorer, image, margins, context, tile, flipped)
 
     seconds = 0.0
     for _ in range(2):

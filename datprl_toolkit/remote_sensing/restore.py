@@ -12,9 +12,8 @@ from datprl_toolkit.errors import ErrorCode, OptionError
 from datprl_toolkit.files import check_absent, check_apart
 from datprl_toolkit.remote_sensing.bands import BandChoice, choose_bands
 from datprl_toolkit.remote_sensing.context import SAMPLED_WHOLE, context_images
-from datprl_toolkit.remote_sensing.context_field import as_field, field_images
-from datprl_toolkit.remote_sensing.context_modes import LOCAL_REACH
-from datprl_toolkit.remote_sensing.options import SceneOptions
+from datprl_toolkit.remote_sensing.context_modes import LOCAL_REACH, plan_context
+from datprl_toolkit.remote_sensing.options import ResolvedContext, SceneOptions
 from datprl_toolkit.remote_sensing.plan import LARGEST_SHARD, Plan, plan_target
 from datprl_toolkit.remote_sensing.preview import compare
 from datprl_toolkit.remote_sensing.reading_cache import cache_bytes
@@ -162,23 +161,32 @@ def make_plan(scene: Scene, choice: BandChoice, sample: SceneSample, options: Sc
         halo=max(overlap, LOCAL_REACH) if options.context == "local" else overlap,
         # A processor is busy with one tile; a device takes several as a batch.
         portion=tile if one_by_one else LARGEST_SHARD,
-        context=options.context,
+        context=_context_mode(options, restorer),
         overlap=overlap,
         product=options.product,
         grid=restorer.grid,
     )
 
 
+def _context_mode(options: SceneOptions, restorer: Restorer) -> ResolvedContext:
+    if options.context == "auto":
+        return "field" if restorer.takes_fields else "scene"
+    if options.context == "field" and not restorer.takes_fields:
+        raise OptionError(
+            ErrorCode.OPTION,
+            "a field of contexts is not for an ONNX file, which has one context for all pixels",
+            where="context",
+            remedy="Use --context scene, or leave it out",
+        )
+    return options.context
+
+
 def scene_context(plan: Plan, sample: SceneSample, restorer: Restorer, progress: ProgressCallback) -> Context | None:
-    """Compute the context that all tiles share; a scene without any data has none."""
+    """Compute the context, or field of contexts, that all tiles share; a scene without any data has none."""
     if sample.is_empty:
         return None
     progress(Progress("computing context", 0, 1, "samples"))
-    if plan.context == "field":
-        nodes = field_images(sample, plan.profile, plan.factor, plan.target.grid.shape)
-        context = as_field([restorer.context(images) for images in nodes])
-    else:
-        context = restorer.context(context_images(sample, plan.profile, plan.factor))
+    context = plan_context(plan, context_images(sample, plan.profile, plan.factor), restorer)
     progress(Progress("computing context", 1, 1, "samples"))
     return context
 

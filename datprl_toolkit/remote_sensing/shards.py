@@ -9,7 +9,7 @@ import numpy as np
 import rasterio
 
 from datprl_toolkit.remote_sensing.journal import FinishedShard
-from datprl_toolkit.remote_sensing.tiles import copy_tile, deviation_tile, restore_tile
+from datprl_toolkit.remote_sensing.tiles import WindowNetwork, copy_tile, deviation_tile, restore_tile
 from datprl_toolkit.remote_sensing.unreadable import PatientReader
 from datprl_toolkit.remote_sensing.windows import coarse, split
 from datprl_toolkit.restoring.memory import release_freed_memory
@@ -25,8 +25,7 @@ if TYPE_CHECKING:
     from datprl_toolkit.remote_sensing.writing import SceneWriter
     from datprl_toolkit.restoring.tiling import Window
 
-    Network = Callable[[npt.NDArray[np.float32], tuple[int, int, int, int]], npt.NDArray[np.float32]]
-    LocatedNetwork = Callable[[Window], Network]
+    LocatedNetwork = Callable[[Window], WindowNetwork]
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +134,9 @@ class ShardWork:
         return np.ascontiguousarray(mask[top : top + shard.height, left : left + shard.width])
 
 
-def _pass_through(image: npt.NDArray[np.float32], margins: tuple[int, int, int, int]) -> npt.NDArray[np.float32]:
+def _pass_through(
+    image: npt.NDArray[np.float32], margins: tuple[int, int, int, int], flipped: tuple[int, ...] = ()
+) -> npt.NDArray[np.float32]:
     """Return the core of an image as it is."""
     top, bottom, left, right = margins
     return image[:, top : image.shape[1] - bottom, left : image.shape[2] - right]

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from rasterio.enums import ColorInterp
 
+    from datprl_toolkit.network import Grouping
     from datprl_toolkit.restoring import Restorer
 
 
@@ -93,12 +94,13 @@ class _Stub:
     grid = 8
     device = torch.device("cpu")
     precision = "float32"
+    takes_fields = True
     card = SimpleNamespace(name="stub", sha256="0" * 64)
 
     def __init__(self, gain: float) -> None:
         self._gain = np.float32(gain)
 
-    def context(self, images: npt.NDArray[np.float32]) -> Context:
+    def context(self, images: npt.NDArray[np.float32], grouping: Grouping | None = None) -> Context:
         _check_unit(images, dimensions=4)
         return Context(prompt=None, statistics=())
 

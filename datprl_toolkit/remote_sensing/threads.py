@@ -154,11 +154,14 @@ def tiled_network(plan: Plan, restorer: Restorer, context: Context | None) -> Lo
     context = None if context is None else context.to(restorer.device)
 
     def call(
-        core: Window, image: npt.NDArray[np.float32], margins: tuple[int, int, int, int]
+        core: Window,
+        image: npt.NDArray[np.float32],
+        margins: tuple[int, int, int, int],
+        flipped: tuple[int, ...] = (),
     ) -> npt.NDArray[np.float32]:
         if context is None:
             raise RuntimeError("a scene without a context has no data to restore")
-        return worker.submit(restore_in_context, plan, restorer, image, margins, context, core).result()
+        return worker.submit(restore_in_context, plan, restorer, image, margins, context, core, flipped).result()
 
     return lambda core: partial(call, core)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -20,6 +20,18 @@ if TYPE_CHECKING:
 
     from datprl_toolkit.remote_sensing.plan import Plan
     from datprl_toolkit.remote_sensing.reading import Pixels
+
+
+class WindowNetwork(Protocol):
+    """What restores windows of the target that may be flipped."""
+
+    def __call__(
+        self, image: npt.NDArray[np.float32], margins: tuple[int, int, int, int], flipped: tuple[int, ...] = ()
+    ) -> npt.NDArray[np.float32]:
+        """Restore what is inside the margins of an image; see :func:`restore_tile`.
+
+        `flipped` are the axes of (C, H, W) along which the image was flipped, its margins with it.
+        """
 
 
 def restore_tile(
@@ -80,14 +92,16 @@ def deviation_tile(
     pixels: Pixels,
     held: Window,
     core: Window,
-    network: Callable[[npt.NDArray[np.float32], tuple[int, int, int, int]], npt.NDArray[np.float32]],
+    network: WindowNetwork,
 ) -> npt.NDArray[np.float32]:
     """Return by how much what is restored depends on how the window lies.
 
     Parameters
     ----------
-    plan, pixels, held, core, network
+    plan, pixels, held, core
         As for :func:`restore_tile`.
+    network
+        As there; it is told how the window is flipped.
 
     Returns
     -------
@@ -105,7 +119,7 @@ def deviation_tile(
     flips = ((), (1,), (2,), (1, 2)) if data.any() else ()
     for count, axes in enumerate(flips, start=1):
         around = (below, above) if 1 in axes else (above, below), (right, left) if 2 in axes else (left, right)
-        answer = np.flip(network(np.ascontiguousarray(np.flip(before, axes)), (*around[0], *around[1])), axes)
+        answer = np.flip(network(np.ascontiguousarray(np.flip(before, axes)), (*around[0], *around[1]), axes), axes)
         kept = answer[:, : core.height, : core.width]
         restored = plan.profile.apply(values, before[:, rows, columns], kept, strength=plan.strength)
         step = restored - mean  # Welford's recurrence

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from datprl_toolkit.network import Context, DatprlNetwork
+    from datprl_toolkit.network import Context, DatprlNetwork, Grouping
     from datprl_toolkit.weights import WeightsCard
 
 FloatArray = npt.NDArray[np.float32]
@@ -170,20 +170,27 @@ class Restorer:
         result = restored.astype(image.dtype)
         return result[0] if image.ndim == 2 else np.moveaxis(result, 0, -1)
 
-    def context(self, images: FloatArray) -> Context:
+    @property
+    def takes_fields(self) -> bool:
+        """Whether it restores with fields of contexts; an engine has one context for all pixels."""
+        return self.engine is None
+
+    def context(self, images: FloatArray, grouping: Grouping | None = None) -> Context:
         """Compute one context for a set of images: prompt and global statistics merged over all of them.
 
         Parameters
         ----------
         images
             (N, C, H, W) in [0, 1], C 1 or 3.
+        grouping
+            For the contexts of a field: which images count for which node.
         """
         _check_batch(images)
         while True:
             try:
                 batch = self._to_device(pad_to_grid(images, self.grid))
                 with torch.inference_mode():
-                    return self.network.context(batch)
+                    return self.network.context(batch, grouping)
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise
@@ -191,6 +198,7 @@ class Restorer:
                     raise _no_memory(images.shape) from error
                 # Every other image of an even sample is again an even sample.
                 images = images[::2]
+                grouping = None if grouping is None else grouping.thinned()
 
     def restore_batch(self, images: FloatArray, context: Context | None = None) -> FloatArray:
         """Restore images of one size.
@@ -200,7 +208,8 @@ class Restorer:
         images
             (N, C, H, W) in [0, 1], C 1 or 3, any H and W.
         context
-            Shared prompt and statistics; None gives each image its own.
+            Shared prompt and statistics, or a field of them whose lattice says where the images lie; None gives each
+            image its own.
 
         Returns
         -------
@@ -217,7 +226,8 @@ class Restorer:
         start = 0
         while start < len(images):
             try:
-                result[start : start + size] = self._call(images[start : start + size], context)
+                now = slice(start, start + size)
+                result[now] = self._call(images[now], None if context is None else context.of(now))
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise
@@ -247,7 +257,8 @@ class Restorer:
         image
             (C, H, W) in [0, 1].
         context
-            Shared prompt and statistics; None gives each tile its own, so that their edges may show.
+            Shared prompt and statistics, or a field of them whose lattice says where `image` lies; None gives each tile
+            its own, so that their edges may show.
         tile, halo
             Edge of a tile's core and pixels read around it, rounded up to the network's grid.
         margins
@@ -270,7 +281,8 @@ class Restorer:
         done = 0
         for group in self._same_sized(tiles):
             batch = np.stack([image[(slice(None), *each.read.slices)] for each in group])
-            for each, restored in zip(group, self.restore_batch(batch, context), strict=True):
+            shared = None if context is None else context.at([(each.read.top, each.read.left) for each in group])
+            for each, restored in zip(group, self.restore_batch(batch, shared), strict=True):
                 kept = restored[(slice(None), *each.core.relative_to(each.read).slices)]
                 result[(slice(None), *each.core.relative_to(core).slices)] = kept
             done += len(group)

@@ -225,12 +225,14 @@ def test_the_option_writes_the_page_of_every_kind_and_leaves_the_inputs_alone(tm
 
 
 def test_the_prompts_of_a_scene_are_told_where_all_its_tiles_share_them(tmp_path: Path) -> None:
-    source = write_raster(tmp_path / "in.tif", photograph(3, 60, 70))
-    restore(source, tmp_path / "out.tif", tiny_restorer())
+    source = write_raster(tmp_path / "in.tif", photograph(3, 60, 570))
+    for mode, sampled in (("scene", "scene"), ("field", "scene, the mean of 2 places")):
+        restore(source, tmp_path / f"{mode}.tif", tiny_restorer(), RestoreOptions(context=mode))  # type: ignore[arg-type]
+        (part,) = make_report(source, tmp_path / f"{mode}.tif", restorer=tiny_restorer()).parts
+        assert part.network is not None
+        assert part.network.sampled.endswith(f"windows of the {sampled}")
+        assert sum(share for _, share, _ in part.network.prompts[0].chosen) == pytest.approx(1.0)
     restore(source, tmp_path / "own.tif", tiny_restorer(), RestoreOptions(context="tile"))
-    (part,) = make_report(source, tmp_path / "out.tif", restorer=tiny_restorer()).parts
-    assert part.network is not None
-    assert sum(share for _, share, _ in part.network.prompts[0].chosen) == pytest.approx(1.0)
     (part,) = make_report(source, tmp_path / "own.tif", restorer=tiny_restorer()).parts
     assert part.network is None
     assert any("datprl prompts" in line for line in part.warnings)

@@ -78,7 +78,7 @@ def test_the_context_of_another_network_is_refused() -> None:
     with pytest.raises(ValueError, match="another network"):
         network(image(32, 32), short)
     with pytest.raises(ValueError, match="another network"):
-        FrozenStatistics(short).resolve(lambda: (), lambda sums: sums[0])
+        FrozenStatistics(short, image(8, 8)).resolve(lambda: (), lambda sums: sums[0])
 
 
 @torch.inference_mode()

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from math import prod
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,10 +9,11 @@ import torch
 
 from datprl_toolkit.errors import OptionError
 from datprl_toolkit.remote_sensing import SceneOptions, restore_scene
-from datprl_toolkit.remote_sensing.context_field import MOST_NODES, SPACING, as_field, node_count, restore_in_field
+from datprl_toolkit.remote_sensing.context import Centred
+from datprl_toolkit.remote_sensing.context_field import field_at, field_grouping, scene_lattice
 from datprl_toolkit.remote_sensing.testing import photograph, write_raster
-from datprl_toolkit.remote_sensing.windows import whole
 from datprl_toolkit.restoring import Context
+from datprl_toolkit.restoring.testing import identity_restorer
 from datprl_toolkit.restoring.tiling import Window
 
 if TYPE_CHECKING:
@@ -56,24 +56,87 @@ def test_each_context_gives_its_own_result_and_only_the_scenes_is_free_of_the_ti
     assert change["scene"] < change["tile"] / 3
 
 
-@pytest.mark.parametrize("shape", [(100, 100), (700, 300), (5000, 200)])
-def test_the_weights_of_a_field_sum_up_to_one_and_do_not_depend_on_the_window(shape: tuple[int, int]) -> None:
-    area = whole(shape)
-    contexts = [Context(None, (torch.full((1, 2), float(node)),)) for node in range(16)][: prod(node_count(shape))]
-    field = as_field(contexts)
+@pytest.mark.parametrize(("shape", "nodes"), [((100, 100), (1, 1)), ((700, 300), (3, 1)), ((5000, 200), (4, 1))])
+def test_a_scene_has_nodes_as_far_apart_as_its_size_allows(shape: tuple[int, int], nodes: tuple[int, int]) -> None:
+    lattice = scene_lattice(shape)
+    assert (lattice.rows, lattice.columns) == nodes
+    assert (lattice.height, lattice.width) == shape
 
-    def node_number(window: Window) -> npt.NDArray[np.float32]:
-        def restore(context: Context) -> npt.NDArray[np.float32]:
-            return np.full((1, window.height, window.width), float(context.statistics[0][0, 0]) + 1, np.float32)
 
-        return restore_in_field(window, shape, field, restore)
+def test_each_node_has_its_context_from_the_images_around_it() -> None:
+    image = np.zeros((3, 8, 8), np.float32)
+    images = [Centred(row, column, image) for row in (100, 400) for column in (100, 300, 500, 700)] * 2
+    grouping = field_grouping(images, scene_lattice((512, 768)))
+    assert grouping.shares.shape == (6, 16)
+    assert torch.allclose(grouping.shares.sum(dim=1), torch.ones(6))
+    assert grouping.shares[0].nonzero().flatten().tolist() == [0, 1, 8, 9]
+    assert grouping.follows.tolist() == [0, 1, 1, 2, 3, 4, 4, 5] * 2
 
-    everywhere = node_number(area)
-    assert everywhere[0, 0, 0] == 1
-    assert everywhere[0, -1, -1] == len(contexts)
-    assert np.abs(np.diff(everywhere, axis=1)).max(initial=0) <= MOST_NODES / SPACING * 2
-    part = Window(shape[0] // 3, shape[0] // 2, 17, shape[1] - 5)
-    assert np.array_equal(node_number(part), everywhere[(slice(None), *part.slices)])
+
+def test_a_single_image_counts_for_every_node() -> None:
+    image = Centred(40.0, 900.0, np.zeros((3, 8, 8), np.float32))
+    grouping = field_grouping([image], scene_lattice((1000, 1000)))
+    assert torch.equal(grouping.shares, torch.ones(16, 1))
+
+
+@pytest.mark.parametrize("flipped", [(), (1,), (2,), (1, 2)])
+def test_a_flipped_window_finds_its_place_in_a_field(flipped: tuple[int, ...]) -> None:
+    shape, core = (600, 800), Window(64, 128, 200, 232)
+    size, (above, below, left, right) = (64 + 40 + 24, 32 + 16 + 48), (40, 24, 16, 48)
+    around = (below, above) if 1 in flipped else (above, below), (right, left) if 2 in flipped else (left, right)
+    numbers = torch.arange(6.0)[:, None]
+    field = field_at(Context(None, ()), shape, core, size, (*around[0], *around[1]), flipped)
+    straight = scene_lattice(shape).at([(core.top - above, core.left - left)])
+    assert field.lattice is not None
+    placed = field.lattice.spread(*size, torch.device("cpu")).mix(numbers)
+    expected = straight.spread(*size, torch.device("cpu")).mix(numbers).flip([axis + 1 for axis in flipped])
+    assert torch.equal(placed, expected)
+
+
+def test_by_default_a_scene_is_restored_in_a_field(tmp_path: Path, tiny: Restorer) -> None:
+    source = write_raster(tmp_path / "scene.tif", photograph(3, 300, 520, "float32"))
+    for name, options in (("default", SceneOptions()), ("field", SceneOptions(context="field"))):
+        restore_scene(source, tmp_path / f"{name}.tif", tiny, options)
+    with rasterio.open(tmp_path / "default.tif") as one, rasterio.open(tmp_path / "field.tif") as other:
+        assert one.tags()["DATPRL_CONTEXT"] == other.tags()["DATPRL_CONTEXT"] == "field"
+        assert np.array_equal(one.read(), other.read())
+
+
+class Engine:
+    """Stands for one that has a single context for all pixels."""
+
+    def __call__(self, images: torch.Tensor, context: Context) -> torch.Tensor:
+        assert len(context.statistics[0]) == 1
+        return images
+
+
+def test_an_engine_is_given_the_context_of_the_scene_and_no_field(uneven: Path) -> None:
+    restorer = identity_restorer()
+    restorer.engine = Engine()  # type: ignore[assignment]
+    output = uneven.with_name("out.tif")
+    restore_scene(uneven, output, restorer)
+    with rasterio.open(output) as dataset:
+        assert dataset.tags()["DATPRL_CONTEXT"] == "scene"
+    with pytest.raises(OptionError, match="--context scene"):
+        restore_scene(uneven, output, restorer, SceneOptions(context="field", overwrite=True))
+
+
+def test_a_map_of_deviations_in_a_field_is_that_of_its_single_node_where_there_is_but_one(
+    tmp_path: Path, tiny: Restorer
+) -> None:
+    values = photograph(3, 300, 520, "float32")
+    values[:, :, 260:] = 0.2 * values[:, :, 260:] + 0.7
+    maps = {}
+    for width in (200, 520):
+        source = write_raster(tmp_path / f"{width}.tif", values[:, :200, :width])
+        for mode in MODES[:2]:
+            output = tmp_path / f"{width}_{mode}.tif"
+            restore_scene(source, output, tiny, SceneOptions(product="deviation", context=mode))
+            with rasterio.open(output) as dataset:
+                maps[width, mode] = dataset.read()
+    assert np.array_equal(maps[200, "scene"], maps[200, "field"])
+    assert np.abs(maps[520, "scene"] - maps[520, "field"]).max() > 1e-5
+    assert np.isfinite(maps[520, "field"]).all()
 
 
 def test_a_field_of_one_node_is_the_context_of_the_scene_and_of_more_is_another(tmp_path: Path, tiny: Restorer) -> None:
@@ -87,11 +150,6 @@ def test_a_field_of_one_node_is_the_context_of_the_scene_and_of_more_is_another(
     assert np.abs(outputs["large"][0] - outputs["large"][1]).max() > 1e-4
 
 
-def test_a_map_of_deviations_has_no_field() -> None:
-    with pytest.raises(OptionError):
-        SceneOptions(product="deviation", context="field")
-
-
 def test_a_local_context_of_a_scene_within_its_reach_is_that_of_every_tile(uneven: Path, tiny: Restorer) -> None:
     local = restored(uneven, tiny, "local", 64)
     assert np.isfinite(local).all()
@@ -99,5 +157,5 @@ def test_a_local_context_of_a_scene_within_its_reach_is_that_of_every_tile(uneve
 
 
 def test_another_word_for_a_context_is_refused() -> None:
-    with pytest.raises(OptionError, match="scene, field, local or tile"):
+    with pytest.raises(OptionError, match="auto, scene, field, local or tile"):
         SceneOptions(context="global")  # type: ignore[arg-type]

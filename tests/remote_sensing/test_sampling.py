@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from datprl_toolkit.remote_sensing import Scene
-from datprl_toolkit.remote_sensing.context import CONTEXT_COUNT, CONTEXT_SIZE, SAMPLED_WHOLE, context_images
+from datprl_toolkit.remote_sensing.context import CONTEXT_COUNT, CONTEXT_SIZE, SAMPLED_WHOLE, as_batch, context_images
 from datprl_toolkit.remote_sensing.sampling import SAMPLE_COUNT, SAMPLE_SIZE, sample_scene
 from datprl_toolkit.remote_sensing.scaling import scene_profile
 from datprl_toolkit.remote_sensing.testing import photograph, write_raster
@@ -63,7 +63,10 @@ def test_the_context_is_computed_from_images_as_the_network_will_see_them(
     scene = Scene.open(write_raster(tmp_path / "scene.tif", values, nodata=0))
     with scene.reader() as reader:
         sample = sample_scene(reader, [1, 2, 3], scene.grid.shape, largest=SAMPLED_WHOLE // factor)
-    images = context_images(sample, scene_profile(None, scene.dtype, sample.values), factor)
+    centred = context_images(sample, scene_profile(None, scene.dtype, sample.values), factor)
+    images = as_batch(centred)
+    height, width = (length * factor for length in shape)
+    assert all(0 < each.row < height and 0 < each.column < width for each in centred)
     assert 1 <= len(images) <= CONTEXT_COUNT
     assert images.dtype == np.float32
     assert 0 <= images.min() <= images.max() <= 1

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
-from datprl_toolkit.remote_sensing import Scene, SceneOptions
+from datprl_toolkit.remote_sensing import Scene, SceneOptions, context_field
 from datprl_toolkit.remote_sensing.bands import choose_bands
 from datprl_toolkit.remote_sensing.context import context_images
+from datprl_toolkit.remote_sensing.context_modes import plan_context, restore_in_context
 from datprl_toolkit.remote_sensing.plan import Plan, plan_target, shard_size
 from datprl_toolkit.remote_sensing.sampling import sample_scene
 from datprl_toolkit.remote_sensing.scaling import scene_profile
@@ -25,12 +28,14 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from datprl_toolkit.network.configuration import Backbone
+    from datprl_toolkit.remote_sensing.options import ResolvedContext
+    from datprl_toolkit.remote_sensing.tiles import WindowNetwork
     from datprl_toolkit.restoring import Restorer
 
 
 def _planned(
-    path: Path, restorer: Restorer, factor: int, halo: int
-) -> tuple[Plan, Callable[[npt.NDArray[np.float32], tuple[int, int, int, int]], npt.NDArray[np.float32]]]:
+    path: Path, restorer: Restorer, factor: int, halo: int, context: ResolvedContext = "scene"
+) -> tuple[Plan, Callable[[Window], WindowNetwork]]:
     """Plan a scene and compute the context that all of it shares."""
     scene = Scene.open(path)
     choice = choose_bands(scene)
@@ -39,13 +44,19 @@ def _planned(
         sample = sample_scene(reader, choice.numbers, scene.grid.shape, largest=512 // factor)
     target, written = plan_target(scene, choice, options)
     profile = scene_profile("minmax:-0.1,1.1", scene.dtype, sample.values)
-    plan = Plan(scene, target, choice.numbers, written, profile, sample.level, factor, 1.0, 2048, halo, 2048)
-    context = restorer.context(context_images(sample, profile, factor))
+    plan = Plan(scene, target, choice.numbers, written, profile, sample.level, factor, 1.0, 2048, halo, 2048, context)
+    plan = replace(plan, overlap=halo)
+    shared = plan_context(plan, context_images(sample, profile, factor), restorer)
 
-    def network(image: npt.NDArray[np.float32], around: tuple[int, int, int, int]) -> npt.NDArray[np.float32]:
-        return restorer.restore_tiled(image, context, tile=2048, halo=halo, margins=around)
+    def network(
+        core: Window,
+        image: npt.NDArray[np.float32],
+        margins: tuple[int, int, int, int],
+        flipped: tuple[int, ...] = (),
+    ) -> npt.NDArray[np.float32]:
+        return restore_in_context(plan, restorer, image, margins, shared, core, flipped)
 
-    return plan, network
+    return plan, lambda core: partial(network, core)
 
 
 def _holes(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -55,22 +66,29 @@ def _holes(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return values
 
 
+@pytest.mark.parametrize("context", ["scene", "field"])
 @pytest.mark.parametrize(("backbone", "halo", "factor"), [("nafnet", 40, 1), ("nafnet", 40, 2), ("restormer", 80, 1)])
 def test_tiles_equal_the_whole_scene_wherever_the_grid_of_tiles_lies(
-    tmp_path: Path, backbone: Backbone, halo: int, factor: int
+    tmp_path: Path,
+    backbone: Backbone,
+    halo: int,
+    factor: int,
+    context: ResolvedContext,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(context_field, "SPACING", 64)  # so that so small a scene has several nodes
     size = (203, 221) if factor == 1 else (140, 150)
     values = _holes(photograph(3, 203, 221, "float32"))[:, : size[0], : size[1]]
     path = write_raster(tmp_path / "scene.tif", values, nodata=float("nan"), photometric="RGB")
-    plan, network = _planned(path, tiny_restorer(backbone=backbone), factor, halo)
+    plan, network = _planned(path, tiny_restorer(backbone=backbone), factor, halo, context)
     with plan.source.reader() as reader:
         everything = reader.read(plan.restored, whole(plan.source.grid.shape))
-        complete = restore_tile(plan, everything, whole(plan.source.grid.shape), plan.area, network)
+        complete = restore_tile(plan, everything, whole(plan.source.grid.shape), plan.area, network(plan.area))
         assert np.nanmax(np.abs(complete - np.repeat(np.repeat(values, factor, 1), factor, 2))) > 0.01
         for shift in (0, 40):
             for core in _shifted(plan.area, 128, shift):
                 held = plan.needed(core)
-                part = restore_tile(plan, reader.read(plan.restored, held), held, core, network)
+                part = restore_tile(plan, reader.read(plan.restored, held), held, core, network(core))
                 rows, columns = core.slices
                 assert np.array_equal(np.isnan(part), np.isnan(complete[:, rows, columns]))
                 difference = np.abs(part.astype(np.float64) - complete[:, rows, columns].astype(np.float64))
