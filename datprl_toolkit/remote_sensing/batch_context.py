@@ -22,10 +22,9 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from datprl_toolkit.network import Grouping
     from datprl_toolkit.remote_sensing.batch_sources import BatchScene
     from datprl_toolkit.remote_sensing.options import SceneOptions
-    from datprl_toolkit.restoring import Context, Restorer
+    from datprl_toolkit.restoring import Context, Grouping, Restorer
 
 
 class SharedContextRestorer:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from datprl_toolkit.network import Grouping, Lattice
+from datprl_toolkit.restoring import Grouping, Lattice
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

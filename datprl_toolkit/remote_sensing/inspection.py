@@ -12,6 +12,7 @@ import rasterio
 from datprl_toolkit.errors import DatprlError, ErrorCode
 from datprl_toolkit.remote_sensing.bands import choose_bands
 from datprl_toolkit.remote_sensing.context import SAMPLED_WHOLE
+from datprl_toolkit.remote_sensing.context_field import scene_lattice
 from datprl_toolkit.remote_sensing.inspection_facts import (
     Layout,
     dataset_facts,
@@ -269,12 +270,14 @@ def _treatment(look: _Look, profile: IntensityProfile | None, sample: SceneSampl
     tiles = _tiles(scene.grid.shape, step)
     data = scene.grid.height * scene.grid.width * len(written) * scene.dtype.itemsize
     windows = 0 if sample is None else len(sample.windows)
-    context = f", from {windows} sampled windows" if windows else ""
+    nodes = len(scene_lattice(target.grid.shape).nodes)
+    shared = "one for the whole scene" if nodes == 1 else f"one at each of {nodes} places, interpolated in between"
+    context = f"{shared}, from {windows} sampled windows" if windows else shared
     return (
         Fact("bands", "bands", f"{numbers} restored ({look.choice.reason}){copied}", list(look.choice.numbers)),
         _scaling_fact(profile),
         Fact("nodata", "no data", _nodata_text(scene), _nodata_value(scene)),
-        Fact("context_windows", "context", f"one for the whole scene{context}", windows or None),
+        Fact("context_windows", "context", context, windows or None),
         Fact(
             "tiles",
             "tiles",

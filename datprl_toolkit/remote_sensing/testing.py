@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from rasterio.enums import ColorInterp
 
-    from datprl_toolkit.network import Grouping
-    from datprl_toolkit.restoring import Restorer
+    from datprl_toolkit.restoring import Grouping, Restorer
 
 
 def photograph(bands: int, height: int, width: int, dtype: str = "uint8", seed: int = 0) -> npt.NDArray[Any]:

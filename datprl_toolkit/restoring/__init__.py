@@ -8,10 +8,22 @@ from datprl_toolkit.restoring.outcome import Comparison, Outcome
 from datprl_toolkit.restoring.progress import Progress, ProgressCallback, silent
 
 if TYPE_CHECKING:
-    from datprl_toolkit.network import Context
+    from datprl_toolkit.network import Context, Grouping, Lattice
     from datprl_toolkit.restoring.restorer import Restorer
 
-__all__ = ["Comparison", "Context", "Outcome", "Progress", "ProgressCallback", "Restorer", "silent"]
+_OF_THE_NETWORK = ("Context", "Grouping", "Lattice")
+
+__all__ = [
+    "Comparison",
+    "Context",
+    "Grouping",
+    "Lattice",
+    "Outcome",
+    "Progress",
+    "ProgressCallback",
+    "Restorer",
+    "silent",
+]
 
 
 def __getattr__(name: str) -> object:
@@ -20,8 +32,8 @@ def __getattr__(name: str) -> object:
         from datprl_toolkit.restoring.restorer import Restorer
 
         return Restorer
-    if name == "Context":
-        from datprl_toolkit.network import Context
+    if name in _OF_THE_NETWORK:
+        from datprl_toolkit import network
 
-        return Context
+        return getattr(network, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
