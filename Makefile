@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 INSTALL := $(PIP) install --quiet --no-compile --constraint constraints.txt
 
-.PHONY: demo test lint format clean
+.PHONY: demo test suite lint format clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python recipes/demo.py
@@ -17,7 +17,10 @@ example-%: $(VENV)/.demo
 	$(BIN)/python nodes/examples/make_inputs.py --real-scenes demo/inputs
 	$(BIN)/datprl workflow run nodes/examples/$*.yaml demo/$* --overwrite
 
-test: $(VENV)/.test lint
+test: $(VENV)/.test
+	@$(MAKE) --no-print-directory --jobs=2 lint suite
+
+suite: $(VENV)/.test
 	# A process for each core, and one thread in each: threads that outnumber the cores wait for each other.
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q --numprocesses=auto --dist=worksteal
 

@@ -22,7 +22,7 @@ CONTEXT_SIZE = 128
 """Edge of the windows from which a context is computed: that of the crops on which the network was trained."""
 
 CONTEXT_COUNT = 16
-SAMPLED_WHOLE = 512
+SAMPLED_WHOLE = 1024
 """Edge, in pixels of the target, up to which a scene is sampled as a whole."""
 
 _MOSTLY = 0.5  # share of data above which a window counts

@@ -26,7 +26,7 @@ SPACING = 256
 
 MOST_NODES = 4  # along each axis
 _MOST_IMAGES = 4  # from which the context of a node is computed: those nearest to it
-_SHARE = 4  # and of all images no more than one in so many, or the nodes would hardly differ
+_SHARE = 2  # and of all images no more than one in so many, or the nodes would hardly differ
 
 
 def scene_lattice(shape: tuple[int, int]) -> Lattice:
