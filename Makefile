@@ -45,9 +45,10 @@ $(VENV)/.demo: $(VENV)/.python pyproject.toml constraints.txt
 	$(INSTALL) --editable '.[medical,geo]'
 	@touch $@
 
-$(VENV)/.test: $(VENV)/.demo
+$(VENV)/.test: $(VENV)/.python pyproject.toml constraints.txt
+	@echo "Installing into $(VENV); the first time this takes some minutes."
 	$(INSTALL) --editable '.[all]' --group dev
-	@touch $@
+	@touch $(VENV)/.demo $@
 
 clean:
 	rm -rf $(VENV) .cache demo build dist .mypy_cache .ruff_cache .pytest_cache
