@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from datprl_toolkit.restoring import Progress, Restorer
 
 
-NICENESS = 5  # above the window's, which keeps answering its user while the engine takes all that is left
+NICENESS = 10  # above the window's, which keeps answering its user while the engine takes all that is left
 
 
 class StoppedOnRequest(KeyboardInterrupt):
