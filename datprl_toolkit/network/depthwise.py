@@ -6,12 +6,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from datprl_toolkit.network.strips import runs_eagerly_on_cpu
+from datprl_toolkit.network.onednn import can_be_called, convolve
 
 
 def depthwise(features: Tensor, weight: Tensor, padding: tuple[int, int]) -> Tensor:
     """Convolve each channel with its own 3x3 kernel."""
-    return functional.conv2d(features, weight, padding=padding, groups=len(weight))
+    return convolve(features, weight, padding=padding, groups=len(weight))
 
 
 def gated_depthwise(
@@ -22,14 +22,13 @@ def gated_depthwise(
     oneDNN applies the GELU and the product to each result of a convolution before it leaves the registers, which
     saves two ways to memory and back. PyTorch calls it so when it compiles a model; here it is called by hand.
     """
-    available = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
-    if not (available and runs_eagerly_on_cpu(gate)):
+    if not can_be_called(gate):
         return functional.gelu(depthwise(gate, gate_weight, padding)) * depthwise(value, value_weight, padding)
-    convolve = torch.ops.mkldnn._convolution_pointwise
+    onednn = torch.ops.mkldnn._convolution_pointwise
     channels, once = len(gate_weight), (1, 1)
     gate_weight, value_weight = gate_weight.to(gate.dtype), value_weight.to(gate.dtype)
-    opened = convolve(gate, gate_weight, None, padding, once, once, channels, "gelu", [], "none")
-    gated: Tensor = convolve.binary(
+    opened = onednn(gate, gate_weight, None, padding, once, once, channels, "gelu", [], "none")
+    gated: Tensor = onednn.binary(
         value, opened, value_weight, None, padding, once, once, channels, "mul", None, None, [], None
     )
     return gated

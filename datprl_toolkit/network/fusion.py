@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from datprl_toolkit.network.lattice import everywhere
+from datprl_toolkit.network.onednn import Convolution
 
 if TYPE_CHECKING:
     from datprl_toolkit.network.configuration import FeatureFusion
@@ -116,7 +117,7 @@ class ConcatFusion(GatedFusion):
     def __init__(self, channels: int, prompt_dimension: int) -> None:
         super().__init__()
         self.projection = nn.Linear(prompt_dimension, channels)
-        self.mix = nn.Conv2d(2 * channels, channels, 1)
+        self.mix = Convolution(2 * channels, channels, 1)
 
     @property
     def last_layer(self) -> nn.Linear:

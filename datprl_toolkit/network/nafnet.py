@@ -12,6 +12,7 @@ from torch.nn import functional
 from datprl_toolkit.network.fusion import make_fusion
 from datprl_toolkit.network.lattice import everywhere
 from datprl_toolkit.network.layers import ChannelNorm
+from datprl_toolkit.network.onednn import Convolution
 
 if TYPE_CHECKING:
     from datprl_toolkit.network.configuration import NetworkConfig
@@ -37,14 +38,14 @@ class NafBlock(nn.Module):
     def __init__(self, config: NetworkConfig, channels: int, *, prompted: bool) -> None:
         super().__init__()
         self.spatial_norm = ChannelNorm(channels, eps=1e-6)
-        self.expand = nn.Conv2d(channels, 2 * channels, 1)
-        self.depthwise = nn.Conv2d(2 * channels, 2 * channels, 3, padding=1, groups=2 * channels)
-        self.channel_attention = nn.Conv2d(channels, channels, 1)
-        self.out = nn.Conv2d(channels, channels, 1)
+        self.expand = Convolution(channels, 2 * channels, 1)
+        self.depthwise = Convolution(2 * channels, 2 * channels, 3, padding=1, groups=2 * channels)
+        self.channel_attention = Convolution(channels, channels, 1)
+        self.out = Convolution(channels, channels, 1)
         self.spatial_scale = nn.Parameter(torch.full((1, channels, 1, 1), INITIAL_SCALE))
         self.channel_norm = ChannelNorm(channels, eps=1e-6)
-        self.channel_expand = nn.Conv2d(channels, 2 * channels, 1)
-        self.channel_out = nn.Conv2d(channels, channels, 1)
+        self.channel_expand = Convolution(channels, 2 * channels, 1)
+        self.channel_out = Convolution(channels, channels, 1)
         self.channel_scale = nn.Parameter(torch.full((1, channels, 1, 1), INITIAL_SCALE))
         dimension = config.prompt_dimension if prompted else None
         self.fusion = make_fusion(config.feature_fusion, channels, dimension)
@@ -89,19 +90,19 @@ class NafnetBackbone(nn.Module):
         def blocks(number: int, channels: int, *, prompted: bool) -> nn.ModuleList:
             return nn.ModuleList(NafBlock(config, channels, prompted=prompted) for _ in range(number))
 
-        self.stem = nn.Conv2d(folded, config.width, 3, padding=1)
+        self.stem = Convolution(folded, config.width, 3, padding=1)
         self.encoder = nn.ModuleList(
             blocks(number, width, prompted=False)
             for number, width in zip(config.encoder_blocks, widths[:-1], strict=True)
         )
-        self.downs = nn.ModuleList(nn.Conv2d(width, 2 * width, 2, stride=2) for width in widths[:-1])
+        self.downs = nn.ModuleList(Convolution(width, 2 * width, 2, stride=2) for width in widths[:-1])
         self.middle = blocks(config.middle_blocks, widths[-1], prompted=True)
-        self.ups = nn.ModuleList(nn.Conv2d(width, 2 * width, 1, bias=False) for width in widths[:0:-1])
+        self.ups = nn.ModuleList(Convolution(width, 2 * width, 1, bias=False) for width in widths[:0:-1])
         self.decoder = nn.ModuleList(
             blocks(number, width, prompted=True)
             for number, width in zip(config.decoder_blocks, widths[-2::-1], strict=True)
         )
-        self.head = nn.Conv2d(config.width, folded, 3, padding=1)
+        self.head = Convolution(config.width, folded, 3, padding=1)
 
     def encode(self, shallow: Tensor, statistics: StatisticsSource) -> tuple[Tensor, list[Tensor]]:
         """Return the middle feature and the skips, finest first."""

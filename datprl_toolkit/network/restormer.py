@@ -12,6 +12,7 @@ from torch.nn import functional
 from datprl_toolkit.network.depthwise import depthwise, gated_depthwise
 from datprl_toolkit.network.fusion import make_fusion
 from datprl_toolkit.network.layers import ChannelNorm
+from datprl_toolkit.network.onednn import Convolution, product
 from datprl_toolkit.network.strips import Widening, add_in_strips, plan_strips, pointwise
 
 if TYPE_CHECKING:
@@ -67,8 +68,10 @@ class TransposedAttention(nn.Module):
             values = project(fresh, strip).permute(0, 2, 3, 1)
 
             def mixed(by: Tensor) -> Tensor:
-                product = values.flatten(1, 2) @ by.to(values.dtype).transpose(1, 2)
-                return product.view(values.shape).permute(0, 3, 1, 2)
+                by = by.to(values.dtype)
+                if len(by) == 1:
+                    return product(values, by[0]).permute(0, 3, 1, 2)
+                return (values.flatten(1, 2) @ by.transpose(1, 2)).view(values.shape).permute(0, 3, 1, 2)
 
             if spread is None:
                 return mixed(strip.own(mixing))
@@ -194,24 +197,24 @@ class RestormerBackbone(nn.Module):
             heads = config.heads[level]
             return nn.ModuleList(RestormerBlock(config, channels, heads, prompted=prompted) for _ in range(number))
 
-        self.stem = nn.Conv2d(folded, config.width, 3, padding=1, bias=False)
+        self.stem = Convolution(folded, config.width, 3, padding=1, bias=False)
         self.encoder = nn.ModuleList(
             blocks(number, widths[level], level, prompted=False) for level, number in enumerate(config.encoder_blocks)
         )
-        self.downs = nn.ModuleList(nn.Conv2d(width, width // 2, 3, padding=1, bias=False) for width in widths[:-1])
+        self.downs = nn.ModuleList(Convolution(width, width // 2, 3, padding=1, bias=False) for width in widths[:-1])
         self.middle = blocks(config.middle_blocks, widths[-1], levels, prompted=True)
         self.ups = nn.ModuleList()
         self.reductions = nn.ModuleList()
         self.decoder = nn.ModuleList()
         for number, level in zip(config.decoder_blocks, reversed(range(levels)), strict=True):
-            self.ups.append(nn.Conv2d(widths[level + 1], 2 * widths[level + 1], 3, padding=1, bias=False))
+            self.ups.append(Convolution(widths[level + 1], 2 * widths[level + 1], 3, padding=1, bias=False))
             # At the finest level the concatenated skip is not reduced.
-            reduction = nn.Conv2d(2 * widths[level], widths[level], 1, bias=False) if level else nn.Identity()
+            reduction = Convolution(2 * widths[level], widths[level], 1, bias=False) if level else nn.Identity()
             self.reductions.append(reduction)
             channels = widths[level] if level else 2 * widths[0]
             self.decoder.append(blocks(number, channels, level, prompted=True))
         self.refinement = blocks(config.refinement_blocks, 2 * widths[0], 0, prompted=True)
-        self.head = nn.Conv2d(2 * widths[0], folded, 3, padding=1, bias=False)
+        self.head = Convolution(2 * widths[0], folded, 3, padding=1, bias=False)
 
     def encode(self, shallow: Tensor, statistics: StatisticsSource) -> tuple[Tensor, list[Tensor]]:
         """Return the middle feature and the skips, finest first."""

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
-from torch.nn import functional
+
+from datprl_toolkit.network.onednn import product, runs_eagerly_on_cpu
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -103,17 +104,6 @@ def plan_strips(features: Tensor, channels: int) -> list[Strip]:
     ]
 
 
-def runs_eagerly_on_cpu(features: Tensor) -> bool:
-    """Tell whether results are made one after the other on a processor, and none is needed for gradients."""
-    return features.device.type == "cpu" and not torch.is_grad_enabled() and not torch.compiler.is_compiling()
-
-
-def computed_in(features: Tensor) -> torch.dtype:
-    """Return the type in which convolutions of features are computed."""
-    device = features.device.type
-    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else features.dtype
-
-
 class Widening:
     """A 1x1 convolution before a 3x3 one, for the strips of images in order: every row is made once.
 
@@ -138,19 +128,16 @@ class Widening:
         """
         if strip.whole:
             return pointwise(fresh, self._weight)
-        dtype = computed_in(fresh)
-        pixels = fresh.permute(0, 2, 3, 1).to(dtype)
-        weight = self._weight.flatten(1).to(dtype)
-        _, rows, width, _ = pixels.shape
+        wide = product(fresh.permute(0, 2, 3, 1), self._weight.flatten(1))
+        _, rows, width, channels = wide.shape
         if strip.top == 0:
             # A later strip may have one row more than the first.
-            self._rows = pixels.new_empty(strip.bottom + 3, width, len(weight))
+            self._rows = wide.new_empty(strip.bottom + 3, width, channels)
             self._rows[0] = 0
         else:
             self._rows[:2] = self._rows[self._end - 2 : self._end]
         first = 2 if strip.top else 1
-        made = self._rows[first : first + rows]
-        torch.mm(pixels.flatten(0, 2), weight.t(), out=made.flatten(0, 1))
+        self._rows[first : first + rows] = wide[0]
         self._end = strip.bottom - strip.top + 2
         if strip.bottom == strip.height:
             self._rows[self._end - 1] = 0
@@ -174,4 +161,4 @@ def add_in_strips(
 
 def pointwise(features: Tensor, weight: Tensor) -> Tensor:
     """Convolve with 1x1 kernels (channels out, channels in, 1, 1), as the matrix product that it is."""
-    return functional.linear(features.permute(0, 2, 3, 1), weight.flatten(1)).permute(0, 3, 1, 2)
+    return product(features.permute(0, 2, 3, 1), weight.flatten(1)).permute(0, 3, 1, 2)
