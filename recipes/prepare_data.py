@@ -20,7 +20,15 @@ import numpy as np
 from datprl_toolkit.degradations import add_clouds, add_haze, add_rain, blur_linear_light
 from datprl_toolkit.errors import DatprlError, ErrorCode, InputError
 from datprl_toolkit.training import preparation as prepare
-from datprl_toolkit.training.prepared import Source, ValidationSet, save_manifest, save_source, save_validation
+from datprl_toolkit.training.prepared import (
+    Source,
+    ValidationSet,
+    load_prepared,
+    save_manifest,
+    save_source,
+    save_validation,
+)
+from datprl_toolkit.training.variants import make_variants
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,7 +36,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 SEED = 42
-GROUPS = ("photos", "mri", "ct", "pet")
+GROUPS = ("photos", "mri", "ct", "pet", "variants")
 HELD_OUT_RAIN = ("013", "015")
 HELD_OUT_SCENES = ("DeepForest_OSBS_029",)
 CT_PET_NOTE = (
@@ -106,6 +114,12 @@ def prepare_all(data: Path, out: Path, jobs: int, groups: Sequence[str]) -> None
         if ct:
             prepare_ct(work, [part.result() for part in ct])
     work.finish()
+    if "variants" in groups:
+        # From what was written, so that they can be made again without the rest.
+        work = Preparation(data, out)
+        for source in make_variants(load_prepared(out).sources, SEED):
+            work.add(source)
+        work.finish()
 
 
 def prepare_natural(work: Preparation) -> list[tuple[str, npt.NDArray[Any]]]:

@@ -27,6 +27,7 @@ from safetensors.torch import save_file
 
 from datprl_toolkit.errors import DatprlError, ErrorCode, InputError, OptionError, missing_package
 from datprl_toolkit.files import staged_file
+from datprl_toolkit.restoring.device import computes_bfloat16
 from datprl_toolkit.training import (
     PreparedData,
     Trainer,
@@ -179,8 +180,8 @@ def resolve_config(arguments: argparse.Namespace, tasks: tuple[str, ...] = ()) -
             config = override(config, nest(name, json.loads(value)))
         except json.JSONDecodeError as error:
             raise InputError(ErrorCode.OPTION, "the value is not JSON", where=setting) from error
-    if config.precision != "float32" and arguments.device == "cpu":
-        # Half precision is emulated on most CPUs, and slower.
+    if arguments.device == "cpu" and not (config.precision == "bfloat16" and computes_bfloat16(torch.device("cpu"))):
+        # What the processor has no instructions for is emulated, and slower.
         config = replace(config, precision="float32")
     return override(config, {"steps": arguments.steps}) if arguments.steps else config
 

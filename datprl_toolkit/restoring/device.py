@@ -67,6 +67,14 @@ def choose_precision(wanted: str, device: torch.device) -> Precision:
     )
 
 
+def computes_bfloat16(device: torch.device) -> bool:
+    """Tell whether a device has instructions for bfloat16; without them PyTorch emulates it, slower than float32."""
+    if device.type != "cpu":
+        return device.type == "cuda"
+    probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(bool(getattr(torch.cpu, probe, bool)()) for probe in probes)
+
+
 def describe_device(device: torch.device) -> str:
     """Return the device's name for a person."""
     if device.type == "cuda":

@@ -11,6 +11,7 @@ import torch
 from datprl_toolkit.errors import ErrorCode, InputError
 from datprl_toolkit.training import crops
 from datprl_toolkit.training.prepared import Source
+from datprl_toolkit.training.variants import VARIANTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -95,7 +96,8 @@ class BalancedBatches:
     A batch of B over N tasks has B // N of each, and one more of B % N tasks that are drawn anew each time; with
     fewer images than tasks, one of each of B tasks. Where `shares` differ, tasks have images in proportion. Crops
     are flipped and turned by multiples of 90 degrees. A small share, `identity` or that of the task in `identities`,
-    has the clean image as input too, so that clean images stay as they are.
+    has the clean image as input too, so that clean images stay as they are. A share `tinted` of the colour images has
+    its colours multiplied by gains, input and target alike, as under another light or sensor.
 
     Of a task with several `candidates` that many crops of the drawn image are made, and the one that the degradation
     changed most is taken: flat ground teaches nothing about sharpening.
@@ -114,19 +116,20 @@ class BalancedBatches:
         shares: Mapping[str, float] | None = None,
         candidates: Mapping[str, int] | None = None,
         identities: Mapping[str, float] | None = None,
+        tinted: float = 0.0,
     ) -> None:
-        self.tasks = tuple(tasks)
+        self.tasks, self.tinted = tuple(tasks), tinted
         self.shares, self.candidates = dict(shares or {}), dict(candidates or {})
         self.identities = dict(identities or {})
         self.pairs = {task: TaskPairs(makers, [seed, i]) for i, (task, makers) in enumerate(tasks.items())}
         self.batch_size, self.seed, self.identity = batch_size, seed, identity
         self.step = 0
 
-    def next(self, size: int) -> Batch:
-        """Return the next batch, with crops of `size` x `size` pixels."""
+    def next(self, size: int, count: int | None = None) -> Batch:
+        """Return the next batch, with `count` (by default the batch size) crops of `size` x `size` pixels."""
         generator = np.random.default_rng([self.seed, 7, self.step])
         self.step += 1
-        names = balanced_draw(self.tasks, self.batch_size, generator, self.shares)
+        names = balanced_draw(self.tasks, count or self.batch_size, generator, self.shares)
         degraded = np.empty((len(names), 3, size, size), np.float32)
         clean = np.empty_like(degraded)
         keys = []
@@ -135,7 +138,10 @@ class BalancedBatches:
             identity = self.identities.get(task, self.identity)
             given = pair.clean if generator.random() < identity else pair.degraded
             turn, flip = int(generator.integers(4)), bool(generator.integers(2))
-            degraded[place], clean[place] = (_oriented(image, turn, flip=flip) for image in (given, pair.clean))
+            gains = _gains(generator, self.tinted) if pair.clean.ndim == 3 else None
+            degraded[place], clean[place] = (
+                _oriented(_tint(image, gains), turn, flip=flip) for image in (given, pair.clean)
+            )
             keys.append(pair.key)
         return Batch(torch.from_numpy(degraded), torch.from_numpy(clean), tuple(names), tuple(keys))
 
@@ -169,15 +175,17 @@ def balanced_draw(
     return [tasks[int(i)] for i in sorted(drawn)]
 
 
-def task_makers(data: PreparedData, tasks: Sequence[str]) -> dict[str, list[tuple[float, PairMaker]]]:
-    """Return what makes pairs for each of `tasks` from prepared data.
+def task_makers(
+    data: PreparedData, tasks: Sequence[str], left_out: Sequence[str] = ()
+) -> dict[str, list[tuple[float, PairMaker]]]:
+    """Return what makes pairs for each of `tasks` from prepared data, without the sources in `left_out`.
 
     Raises
     ------
     InputError
         ``E_EMPTY`` if the prepared data lack what a task needs.
     """
-    known = _all_makers(data.sources)
+    known = _all_makers(data.sources, left_out)
     if "folders" in data.manifest:
         from datprl_toolkit.training.folders import folder_makers
 
@@ -192,17 +200,19 @@ def task_makers(data: PreparedData, tasks: Sequence[str]) -> dict[str, list[tupl
     return {task: known[task] for task in tasks}
 
 
-def _all_makers(sources: Mapping[str, Source]) -> dict[str, list[tuple[float, PairMaker]]]:
+def _all_makers(sources: Mapping[str, Source], left_out: Sequence[str]) -> dict[str, list[tuple[float, PairMaker]]]:
     """Weights: real pairs often enough to be learnt, simulated ones often enough not to be learnt by heart."""
     empty = Source("", {"clean": [], "layer": [], "kernel": [], "opacity": [], "depth": []})
+    sources = {name: source for name, source in sources.items() if name not in left_out}
 
     def get(name: str) -> Source:
         return sources.get(name, empty)
 
     photos, sky = get("photos"), get("sky_fields")
+    smaller, smaller_roads = get(VARIANTS["photos"]), get(VARIANTS["remote_roads"])
     ground = [(0.3, get("remote_roads")), (0.2, get("remote_scenes")), (0.3, get("rice1")), (0.2, get("remote_tiles"))]
     return {
-        "natural_super_resolution": [(1.0, crops.StoredPairs(photos))],
+        "natural_super_resolution": [(0.65, crops.StoredPairs(photos)), (0.35, crops.StoredPairs(smaller))],
         "natural_deraining": [
             (0.4, crops.StoredPairs(get("rain"))),
             (0.35, crops.SimulatedRain(photos, get("rain_layers_real")["layer"])),
@@ -210,14 +220,19 @@ def _all_makers(sources: Mapping[str, Source]) -> dict[str, list[tuple[float, Pa
         ],
         "natural_deblurring": [
             (0.08, crops.StoredPairs(get("shake_pairs"))),
-            (0.92, crops.SimulatedShake(photos, get("shake_kernels")["kernel"])),
+            (0.62, crops.SimulatedShake(photos, get("shake_kernels")["kernel"])),
+            (0.3, crops.SimulatedShake(smaller, get("shake_kernels")["kernel"])),
         ],
-        "mri_super_resolution": [(1.0, crops.StoredPairs(get("mri"), floor=0.03 * 65535))],
-        "ct_denoising": [(1.0, crops.CtNoise(get("ct")))],
-        "pet_synthesis": [(1.0, crops.PetCounts(get("pet")))],
+        "mri_super_resolution": [
+            (0.4, crops.StoredPairs(get("mri"), floor=0.03 * 65535)),
+            (0.6, crops.StoredPairs(get(VARIANTS["mri"]), floor=0.03 * 65535)),
+        ],
+        "ct_denoising": [(0.65, crops.CtNoise(get("ct"))), (0.35, crops.CtNoise(get(VARIANTS["ct"])))],
+        "pet_synthesis": [(0.7, crops.PetCounts(get("pet"))), (0.3, crops.PetCounts(get(VARIANTS["pet"])))],
         "remote_sensing_super_resolution": [
-            (0.4, crops.StoredPairs(get("remote_tiles"))),
-            (0.35, crops.StoredPairs(get("remote_roads"))),
+            (0.4, crops.TiledPairs(get("remote_tiles"))),
+            (0.2, crops.StoredPairs(get("remote_roads"))),
+            (0.15, crops.StoredPairs(smaller_roads)),
             (0.25, crops.StoredPairs(get("remote_scenes"))),
         ],
         "cloud_removal": [
@@ -229,6 +244,18 @@ def _all_makers(sources: Mapping[str, Source]) -> dict[str, list[tuple[float, Pa
             *((0.5 * weight, crops.SimulatedHaze(source, sky)) for weight, source in ground),
         ],
     }
+
+
+def _gains(generator: np.random.Generator, share: float) -> npt.NDArray[np.float32] | None:
+    """Draw a gain for each colour: darker or brighter as a whole, and a tint; None for the rest of the images."""
+    if share == 0.0 or generator.random() >= share:
+        return None
+    return (generator.uniform(0.65, 1.2) * generator.uniform(0.88, 1.12, 3)).astype(np.float32)
+
+
+def _tint(image: npt.NDArray[np.float32], gains: npt.NDArray[np.float32] | None) -> npt.NDArray[np.float32]:
+    """Multiply the colours by their gains, within [0, 1]."""
+    return image if gains is None else np.clip(image * gains, 0.0, 1.0)
 
 
 def _oriented(image: npt.NDArray[np.float32], turn: int, *, flip: bool) -> npt.NDArray[np.float32]:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal, get_args
 
+import numpy as np
+
 from datprl_toolkit.errors import ErrorCode, OptionError
 from datprl_toolkit.network import NetworkConfig, preset
 from datprl_toolkit.training.baselines import BASELINES
@@ -30,6 +32,10 @@ class TrainingConfig:
         Length of the run and of the cosine that the learning rate follows.
     batch_size, crop
         Images per batch, and their height and width in pixels.
+    crop_sizes
+        Heights and widths of which one is drawn for every step, in place of `crop`; a batch then has about as many
+        pixels as `batch_size` crops of `crop` have. Images that differ in size teach the network not to rely on the
+        global statistics of one.
     learning_rate, final_learning_rate
         At the first and at the last step.
     warm_up
@@ -59,6 +65,10 @@ class TrainingConfig:
         loss is divided by its norm, so that no task drowns in the others. 0 for none.
     identity
         Share of the training images that are given clean.
+    tinted
+        Share of the colour images whose colours are changed, input and target alike.
+    left_out
+        Names of prepared sources that are not used.
     anchored
         Share of the run during which some images are given the prompts of their task and domain: all of them at
         the first step, none from its end on. It needs a factor for the loss term of the same name.
@@ -84,6 +94,7 @@ class TrainingConfig:
     steps: int = 1_000_000
     batch_size: int = 12
     crop: int = 128
+    crop_sizes: tuple[int, ...] = ()
     learning_rate: float = 4e-4
     final_learning_rate: float = 1e-6
     warm_up: int = 0
@@ -99,6 +110,8 @@ class TrainingConfig:
     task_identity: Mapping[str, float] = field(default_factory=dict)
     balance_every: int = 0
     identity: float = 0.05
+    tinted: float = 0.0
+    left_out: tuple[str, ...] = ()
     anchored: float = 0.0
     prompt_gain: float = 1.0
     domain_prompts: DomainPrompts = "pool"
@@ -121,18 +134,26 @@ class TrainingConfig:
         for name in ("steps", "batch_size", "crop", "learning_rate", "validate_every", "checkpoint_every", "log_every"):
             if getattr(self, name) <= 0:
                 raise OptionError(ErrorCode.OPTION, f"{name} must be above 0", where=getattr(self, name))
-        if self.crop % self.network.grid:
-            raise OptionError(
-                ErrorCode.OPTION, f"the crop must be a multiple of {self.network.grid}, not {self.crop}", where="crop"
-            )
+        for size in (self.crop, *self.crop_sizes):
+            if size <= 0 or size % self.network.grid:
+                raise OptionError(
+                    ErrorCode.OPTION, f"the crop must be a multiple of {self.network.grid}, not {size}", where="crop"
+                )
         if self.precision not in get_args(Precision):
             raise OptionError(ErrorCode.OPTION, f"the precision is one of {', '.join(get_args(Precision))}")
         self._check_variant()
         if any(share <= 0.0 for share in (*self.task_shares.values(), *self.task_candidates.values())):
             raise OptionError(ErrorCode.OPTION, "task_shares and task_candidates must be above 0")
-        shares = (self.identity, *self.task_identity.values())
+        shares = (self.identity, self.tinted, *self.task_identity.values())
         if not (0.0 <= self.ema_decay < 1.0 and all(0.0 <= share <= 1.0 for share in shares)):
-            raise OptionError(ErrorCode.OPTION, "ema_decay, identity and task_identity are shares from 0 to 1")
+            raise OptionError(ErrorCode.OPTION, "ema_decay, identity, task_identity and tinted are shares from 0 to 1")
+
+    def batch_at(self, step: int) -> tuple[int, int]:
+        """Return the number of crops of a step's batch, and their height and width."""
+        if not self.crop_sizes:
+            return self.batch_size, self.crop
+        size = int(np.random.default_rng([self.seed, 11, step]).choice(self.crop_sizes))
+        return max(1, round(self.batch_size * (self.crop / size) ** 2)), size
 
     def _check_variant(self) -> None:
         """Raise unless the variant of the network is one that can be trained."""
@@ -201,7 +222,7 @@ def override(config: TrainingConfig, values: Mapping[str, Any]) -> TrainingConfi
             changes["network"] = NetworkConfig.from_dict(_merged(config.network.to_dict(), changes["network"]))
         if isinstance(changes.get("losses"), Mapping):
             changes["losses"] = replace(config.losses, **changes["losses"])
-        for name in ("tasks", "betas"):
+        for name in ("tasks", "betas", "crop_sizes", "left_out"):
             if name in changes:
                 changes[name] = tuple(changes[name])
         return replace(config, **changes)

@@ -66,6 +66,33 @@ class StoredPairs:
 
 
 @dataclass(frozen=True, slots=True)
+class TiledPairs:
+    """Pairs from tiles that may be smaller than the crop: as many tiles side by side as fill it.
+
+    Mirroring one tile would fill the crop with what the network has already seen.
+    """
+
+    source: Source
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def make(self, index: int, size: int, generator: np.random.Generator) -> Pair:
+        """Put the tile at `index` first and others, drawn at random, beside and below it."""
+        edge = min(self.source["clean"][index].shape[:2])
+        places = [(row, column) for row in range(0, size, edge) for column in range(0, size, edge)]
+        others = generator.integers(len(self.source), size=len(places) - 1)
+        degraded, clean = (np.empty((size, size, 3), np.float32) for _ in range(2))
+        for (row, column), one in zip(places, (index, *others), strict=True):
+            pair = StoredPairs(self.source).make(int(one), edge, generator)
+            inside = np.s_[row : row + edge, column : column + edge]
+            for whole, part in ((degraded, pair.degraded), (clean, pair.clean)):
+                room = whole[inside]
+                room[...] = part[: room.shape[0], : room.shape[1]]
+        return Pair(degraded, clean, f"{self.source.name}/{index:04d}")
+
+
+@dataclass(frozen=True, slots=True)
 class CtNoise:
     """CT slices with stored noise, mixed anew each time.
 

@@ -32,7 +32,8 @@ def describe_plan(trainer: Trainer) -> str:
         f"network: {network}, {parameters / 1e6:.2f} M parameters",
         f"steps: {config.steps}, learning rate {config.learning_rate:g} to {config.final_learning_rate:g}",
         f"{config.precision} on {trainer.device}, {torch.get_num_threads()} threads",
-        f"batch: {config.batch_size} crops of {config.crop}x{config.crop} from {len(config.tasks)} tasks",
+        f"batch: {config.batch_size} crops of {config.crop}x{config.crop} from {len(config.tasks)} tasks"
+        + (f", or as many pixels in crops of {', '.join(map(str, config.crop_sizes))}" if config.crop_sizes else ""),
     ]
     shares = {task: config.task_shares.get(task, 1.0) for task in config.tasks}
     for task, pairs in trainer.batches.pairs.items():

@@ -84,7 +84,7 @@ class Trainer:
         self.average = copy.deepcopy(self.network).requires_grad_(requires_grad=False).eval()
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=config.learning_rate, betas=config.betas)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=config.precision == "float16")
-        makers = task_makers(data, config.tasks)
+        makers = task_makers(data, config.tasks, config.left_out)
         self.batches = BalancedBatches(
             makers,
             config.batch_size,
@@ -93,6 +93,7 @@ class Trainer:
             shares=config.task_shares,
             candidates=config.task_candidates,
             identities=config.task_identity,
+            tinted=config.tinted,
         )
         self.balance = GradientBalance(config.tasks)
         self.given = GivenPrompts(config, self.device)
@@ -129,7 +130,8 @@ class Trainer:
     def train_step(self) -> dict[str, float]:
         """Make one step and return the loss terms."""
         began = time.perf_counter()
-        batch = self.batches.next(self.config.crop)
+        count, size = self.config.batch_at(self.step)
+        batch = self.batches.next(size, count)
         self.window.data_seconds += time.perf_counter() - began
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate()

@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from datprl_toolkit.errors import InputError
 from datprl_toolkit.training import TASKS
 from datprl_toolkit.training.batches import BalancedBatches, EndlessOrder, balanced_draw, task_makers
+from datprl_toolkit.training.crops import StoredPairs, TiledPairs
+from datprl_toolkit.training.preparation import from_integers
 
 if TYPE_CHECKING:
     from datprl_toolkit.training import PreparedData
@@ -142,11 +144,48 @@ def test_a_task_can_have_a_share_of_clean_inputs_of_its_own(data: PreparedData) 
 
 
 def test_a_crop_larger_than_its_image_is_mirrored(data: PreparedData) -> None:
-    tiles = replace(data, sources={"remote_tiles": data.sources["remote_tiles"]})
-    task = "remote_sensing_super_resolution"
-    batch = BalancedBatches(task_makers(tiles, [task]), 2).next(16)
-    assert batch.clean.shape == (2, 3, 16, 16)
-    assert float(batch.clean.std()) > 0.1
+    source = data.sources["remote_tiles"]
+    pair = StoredPairs(source).make(0, 16, np.random.default_rng(0))
+    np.testing.assert_array_equal(pair.clean[:12, :12], from_integers(source["clean"][0]))
+    np.testing.assert_array_equal(pair.clean[12:16], pair.clean[8:12][::-1])
+
+
+def test_a_crop_larger_than_its_tile_is_filled_with_others(data: PreparedData) -> None:
+    source = data.sources["remote_tiles"]
+    maker, generator = TiledPairs(source), np.random.default_rng(1)
+    tiles = [from_integers(image) for image in source["clean"]]
+    pairs = [maker.make(1, 30, generator) for _ in range(6)]
+    seen = set()
+    for pair in pairs:
+        np.testing.assert_array_equal(pair.clean[:12, :12], tiles[1])
+        fits = [bool((pair.clean[12:24, 12:24] == tile).all()) for tile in tiles]
+        assert sum(fits) == 1
+        seen.add(fits.index(True))
+        index = fits.index(True)
+        np.testing.assert_array_equal(pair.degraded[12:24, 12:24], from_integers(source["degraded"][index]))
+    assert seen == {0, 1}
+
+
+def test_tinting_multiplies_the_colours_of_input_and_target_alike(data: PreparedData) -> None:
+    makers = task_makers(data, ["dehazing"])
+    plain = BalancedBatches(makers, 12, identity=1.0).next(8)
+    tinted = BalancedBatches(makers, 12, identity=1.0, tinted=1.0).next(8)
+    assert torch.equal(tinted.degraded, tinted.clean)
+    assert not torch.equal(tinted.clean, plain.clean)
+    means = tinted.clean.mean(dim=(0, 2, 3)) / plain.clean.mean(dim=(0, 2, 3))
+    assert 0.5 < float(means.min()) <= float(means.max()) < 1.35
+
+
+def test_grey_images_have_no_tint(data: PreparedData) -> None:
+    batch = BalancedBatches(task_makers(data, ["ct_denoising"]), 4, tinted=1.0).next(16)
+    assert torch.equal(batch.clean[:, 0], batch.clean[:, 2])
+
+
+def test_sources_can_be_left_out(data: PreparedData) -> None:
+    makers = task_makers(data, ["natural_deraining"], ["rain"])["natural_deraining"]
+    assert [maker.source.name for _, maker in makers if len(maker)] == ["photos", "photos"]
+    with pytest.raises(InputError, match="ct_denoising"):
+        task_makers(data, ["ct_denoising"], ["ct"])
 
 
 def test_data_that_lack_a_task_are_refused(data: PreparedData) -> None:

@@ -49,6 +49,9 @@ def test_nested_settings_are_replaced_one_by_one() -> None:
         {"tasks": ["ct_denoising", "snow"]},
         {"tasks": []},
         {"crop": 65},
+        {"crop_sizes": [64, 65]},
+        {"crop_sizes": [0]},
+        {"tinted": 1.5},
         {"precision": "int8"},
         {"ema_decay": 1.0},
         {"losses": {"perceptual": 1.0}},
@@ -71,3 +74,16 @@ def test_settings_that_do_not_fit_are_refused_in_one_line(values: dict[str, Any]
 def test_an_unknown_preset_is_refused_with_the_known_ones() -> None:
     with pytest.raises(OptionError, match="md-9t"):
         training_preset("md-10t")
+
+
+def test_without_crop_sizes_every_batch_is_the_same_size() -> None:
+    config = override(training_preset("small"), {"crop": 64, "batch_size": 9})
+    assert {config.batch_at(step) for step in range(20)} == {(9, 64)}
+
+
+def test_batches_of_other_crops_have_about_as_many_pixels_and_follow_from_the_step() -> None:
+    config = override(training_preset("small"), {"crop": 128, "batch_size": 8, "crop_sizes": [64, 128, 256]})
+    drawn = [config.batch_at(step) for step in range(60)]
+    assert set(drawn) == {(32, 64), (8, 128), (2, 256)}
+    assert drawn == [config.batch_at(step) for step in range(60)]
+    assert override(config, {"batch_size": 1, "crop_sizes": [256]}).batch_at(0) == (1, 256)
