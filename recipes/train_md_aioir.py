@@ -84,6 +84,7 @@ def parse_arguments() -> argparse.Namespace:
     add("--threads", type=int, help="threads of the CPU")
     add("--name", default="small", help="name of the weights that are written at the end")
     add("--export", action="store_true", help="validate the checkpoint in OUT and write its weights; no training")
+    add("--half", action="store_true", help="write the weights as float16, in half the space")
     add("--tensorboard", action="store_true", help="write TensorBoard events beside metrics.jsonl")
     add("--compile", action="store_true", help="compile the network; the first step takes a minute or more")
     add("--dry-run", action="store_true", help="print the whole plan, measure some steps, and stop")
@@ -127,7 +128,8 @@ def run(arguments: argparse.Namespace) -> None:
     with show_progress(trainer) if leads else nullcontext():
         complete = arguments.export or trainer.run(minutes=arguments.minutes)
     if complete:
-        export(trainer, arguments.name, arguments.out / f"{arguments.name}.safetensors", leads=leads)
+        path = arguments.out / f"{arguments.name}.safetensors"
+        export(trainer, arguments.name, path, leads=leads, half=arguments.half)
     else:
         trainer.report(f"stopped at step {trainer.step} of {config.steps}; --resume continues")
 
@@ -223,8 +225,11 @@ def load_text(path: Path | None) -> dict[str, np.ndarray[Any, np.dtype[np.float3
         return {key: archive[key].astype(np.float32) for key in archive.files}
 
 
-def export(trainer: Trainer, name: str, path: Path, *, leads: bool = True) -> None:
+def export(trainer: Trainer, name: str, path: Path, *, leads: bool = True, half: bool = False) -> None:
     """Validate the averaged weights on all validation images; the leading process writes them with their card."""
+    if half:
+        # What is measured is what will be in the file.
+        trainer.average.half().float()
     scores = trainer.validate(limit=0, clean_images=4)
     if not leads:
         return
@@ -240,7 +245,7 @@ def export(trainer: Trainer, name: str, path: Path, *, leads: bool = True) -> No
     if trainer.config.domain_prompts != "pool":
         print("No weights are written: this network must be told the domain of every image, and restoring cannot.")
         return
-    save_weights(path, network, make_card(trainer, name, scores), overwrite=True)
+    save_weights(path, network, make_card(trainer, name, scores), overwrite=True, half=half)
     print(f"wrote {path}")
 
 

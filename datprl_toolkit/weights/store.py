@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import os
@@ -99,14 +100,28 @@ def load_weights(name_or_path: str | Path, *, device: torch.device | str = "cpu"
     return network.to(device).to(memory_format=torch.channels_last), card
 
 
-def save_weights(path: Path, network: DatprlNetwork, card: WeightsCard, *, overwrite: bool = False) -> None:
+def save_weights(
+    path: Path, network: DatprlNetwork, card: WeightsCard, *, overwrite: bool = False, half: bool = False
+) -> None:
     """Write a network's weights with their card; the file appears whole or not at all.
+
+    Parameters
+    ----------
+    path
+        The file, ``.safetensors``.
+    network, card
+        What is written.
+    overwrite
+        Whether a file that is there is replaced.
+    half
+        Whether numbers are stored as float16, in half the space. They are computed with as float32 all the same.
 
     Raises
     ------
     OutputError
         If the file exists and `overwrite` is false, or cannot be written.
     """
+    network = copy.deepcopy(network).half() if half else network
     tensors = {key: tensor.detach().cpu().contiguous() for key, tensor in network.state_dict().items()}
     with staged_file(path, overwrite=overwrite) as temporary:
         save_file(tensors, temporary, metadata=card.to_metadata())

@@ -69,6 +69,10 @@ def test_a_run_in_slices_ends_with_weights_that_the_toolkit_loads(
     assert (task.low, task.high, task.unit, task.images) == (-160.0, 240.0, "HU", 3)
     assert card.training["steps"] == 8
     assert any(line.startswith("ct: 2 images") for line in card.training_data)
+    size = (out / "tiny.safetensors").stat().st_size
+    call(recipe, monkeypatch, *common, "--export", "--half")
+    assert (out / "tiny.safetensors").stat().st_size < 0.8 * size
+    assert load_weights(out / "tiny.safetensors")[0].config == network.config
 
 
 @pytest.mark.parametrize(

@@ -61,6 +61,19 @@ def test_weights_in_half_precision_are_computed_in_single(saved: Path, tmp_path:
     assert all(tensor.dtype == torch.float32 for tensor in loaded.state_dict().values())
 
 
+def test_weights_written_in_half_precision_take_half_the_space_and_are_nearly_the_same(
+    saved: Path, tmp_path: Path
+) -> None:
+    network, card = load_weights(saved)
+    path = tmp_path / "half.safetensors"
+    save_weights(path, network, card, half=True)
+    assert path.stat().st_size < 0.6 * saved.stat().st_size
+    loaded, _ = load_weights(path)
+    for key, tensor in network.state_dict().items():
+        assert tensor.dtype == torch.float32
+        torch.testing.assert_close(loaded.state_dict()[key], tensor, rtol=1e-3, atol=1e-6)
+
+
 def test_existing_weights_are_not_replaced_unasked(saved: Path) -> None:
     before = saved.read_bytes()
     network, card = load_weights(saved)
