@@ -103,13 +103,14 @@ def shrink_scene(scene: Scene, size: int) -> Picture:
     The scene is read in stripes, so that memory does not grow with it.
     """
     from datprl_toolkit.remote_sensing.bands import choose_bands
+    from datprl_toolkit.remote_sensing.reading_cache import sparing
     from datprl_toolkit.restoring.tiling import Window
 
     height, width = scene.grid.shape
     step = max(1, -(-max(height, width) // size))
     stripe = max(step, 512 // step * step)
     numbers = choose_bands(scene).numbers
-    with scene.reader() as reader:
+    with sparing(), scene.reader() as reader:
         rows = [
             _mean_blocks(*_values(reader.read(numbers, Window(top, min(top + stripe, height), 0, width))), step)
             for top in range(0, height, stripe)

@@ -14,6 +14,7 @@ from datprl_toolkit.remote_sensing.context import SAMPLED_WHOLE, Centred, as_bat
 from datprl_toolkit.remote_sensing.context_field import field_grouping, scene_lattice
 from datprl_toolkit.remote_sensing.enlargement import REACH, enlarge_pixels
 from datprl_toolkit.remote_sensing.reading import Pixels
+from datprl_toolkit.remote_sensing.reading_cache import sparing
 from datprl_toolkit.remote_sensing.sampling import SceneSample, sample_scene
 from datprl_toolkit.remote_sensing.scene_pair import ScenePair, ScenePixelChecks, check_grid, match_scenes
 from datprl_toolkit.remote_sensing.windows import coarse, describe, whole
@@ -63,7 +64,7 @@ def scene_part(
     """
     pair = match_scenes(before, after)
     facts = tuple((label, pair.made[key]) for key, label in FACTS.items() if key in pair.made)
-    with pair.before.reader() as first, pair.after.reader() as second:
+    with sparing(), pair.before.reader() as first, pair.after.reader() as second:
         sample = sample_scene(first, pair.restored, pair.before.grid.shape)
         comparison = _Comparison(pair, first, second, sample, restorer, progress)
         return facts or (("Made by", "the result does not say"),), comparison.part()

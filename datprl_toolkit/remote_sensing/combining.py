@@ -7,11 +7,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-import rasterio
 from affine import Affine
 
 from datprl_toolkit.errors import ErrorCode, InputError, OptionError
 from datprl_toolkit.remote_sensing.plan import shard_size
+from datprl_toolkit.remote_sensing.reading_cache import sparing
 from datprl_toolkit.remote_sensing.rewriting import scene_writer, writable
 from datprl_toolkit.remote_sensing.scene import Scene
 from datprl_toolkit.remote_sensing.windows import split, whole
@@ -69,7 +69,7 @@ def stack_scenes(
     )
     target = writable(replace(first, bands=bands))
     shards = list(split(whole(target.grid.shape), shard_size(target)))
-    with rasterio.Env(), ExitStack() as stack:
+    with sparing(), ExitStack() as stack:
         readers = [stack.enter_context(scene.reader()) for scene in scenes]
         writer = stack.enter_context(scene_writer(destination, target))
         for done, shard in enumerate(shards, start=1):
@@ -118,7 +118,7 @@ def mosaic_scenes(scenes: Sequence[Scene], destination: Path, *, progress: Progr
     grid = replace(first.grid, height=area.height, width=area.width, transform=moved)
     target = writable(replace(first, grid=grid, has_mask=first.nodata is None))
     shards = list(split(whole(grid.shape), shard_size(target)))
-    with rasterio.Env(), ExitStack() as stack:
+    with sparing(), ExitStack() as stack:
         readers = [stack.enter_context(scene.reader()) for scene in scenes]
         writer = stack.enter_context(scene_writer(destination, target))
         for done, shard in enumerate(shards, start=1):

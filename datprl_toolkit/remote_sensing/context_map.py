@@ -6,7 +6,6 @@ import json
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-import rasterio
 from rasterio.crs import CRS
 from rasterio.warp import transform as to_other_system
 
@@ -15,6 +14,7 @@ from datprl_toolkit.files import check_absent, check_apart, staged_file
 from datprl_toolkit.remote_sensing.bands import choose_bands
 from datprl_toolkit.remote_sensing.enlargement import enlarge_pixels
 from datprl_toolkit.remote_sensing.options import SceneOptions
+from datprl_toolkit.remote_sensing.reading_cache import sparing
 from datprl_toolkit.remote_sensing.reading_sources import locate
 from datprl_toolkit.remote_sensing.sampling import sample_scene
 from datprl_toolkit.remote_sensing.scaling import scene_profile
@@ -83,7 +83,7 @@ def map_prompts(
         )
     choice = choose_bands(scene, options.bands)
     features = []
-    with scene.reader() as reader, rasterio.Env():
+    with sparing(), scene.reader() as reader:
         sample = sample_scene(reader, choice.numbers, scene.grid.shape)
         profile = scene_profile(options.scaling, scene.dtype, sample.values)
         tiles = list(split(whole(scene.grid.shape), options.tile))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from datprl_toolkit.remote_sensing.reading_cache import sparing
 from datprl_toolkit.remote_sensing.scene_pair import match_scenes
 from datprl_toolkit.remote_sensing.windows import fine, split, whole
 from datprl_toolkit.restoring import Progress, ProgressCallback, silent
@@ -111,7 +112,7 @@ def measure_radiometry(before: Path, after: Path, *, progress: ProgressCallback 
     places = [pair.place(number) for number in numbers]
     sums = [_Sums() for _ in numbers]
     windows = list(split(whole(pair.before.grid.shape), _SIDE))
-    with pair.before.reader() as first, pair.after.reader() as second:
+    with sparing(), pair.before.reader() as first, pair.after.reader() as second:
         for done, window in enumerate(windows, start=1):
             source = first.read(numbers, window)
             mean, complete = _averaged(second.read(places, fine(window, pair.factor)), pair.factor)

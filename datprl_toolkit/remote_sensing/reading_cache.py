@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import rasterio
+
 from datprl_toolkit.remote_sensing.unreadable import native_block
 
 if TYPE_CHECKING:
@@ -16,6 +18,15 @@ FOR_EDGES = 64 * 2**20
 
 FOR_STRIPS = 256 * 2**20
 """The most; where strips reach across the scene, all shards of a row share them."""
+
+
+def sparing() -> rasterio.Env:
+    """Return the environment in which a scene is read through once, whoever's it is.
+
+    Without it GDAL keeps up to a twentieth of the memory of the machine, which on a large one is more than a job is
+    granted, and none of which is read again.
+    """
+    return rasterio.Env(GDAL_CACHEMAX=FOR_STRIPS)
 
 
 def cache_bytes(scene: Scene, numbers: Sequence[int]) -> int:

@@ -7,12 +7,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-import rasterio
 from affine import Affine
 
 from datprl_toolkit.errors import ErrorCode, InputError, OptionError
 from datprl_toolkit.remote_sensing.manifest import CHECKSUMS_TAG
 from datprl_toolkit.remote_sensing.plan import shard_size
+from datprl_toolkit.remote_sensing.reading_cache import sparing
 from datprl_toolkit.remote_sensing.scaling import scene_profile
 from datprl_toolkit.remote_sensing.scene import Scene
 from datprl_toolkit.remote_sensing.storage import as_stored, to_stored
@@ -136,7 +136,7 @@ def change_scene(
         )
     numbers = [band.number for band in scene.image_bands] if bands is None else list(_known(scene, bands))
     area = whole(scene.grid.shape)
-    with rasterio.Env(), scene.reader() as reader:
+    with sparing(), scene.reader() as reader:
         pixels = reader.read(numbers, area)
         others = [band.number for band in scene.bands if band.number not in numbers]
         copied = reader.read(others, area).values if others else np.empty((0, *scene.grid.shape), scene.dtype)
@@ -151,7 +151,7 @@ def change_scene(
     values[[number - 1 for number in others]] = copied
     tags = {**scene.tags, "": scene.tags.get("", {}) | provenance}
     target = writable(replace(scene, tags=tags))
-    with rasterio.Env(), scene_writer(destination, target, overwrite=overwrite) as writer:
+    with sparing(), scene_writer(destination, target, overwrite=overwrite) as writer:
         for shard in split(area, shard_size(target)):
             rows, columns = shard.slices
             writer.write(shard, values[:, rows, columns], None if mask is None else mask[rows, columns])
@@ -212,7 +212,7 @@ def _rewrite(
     target = writable(target)
     shards = list(split(whole(target.grid.shape), shard_size(target)))
     with (
-        rasterio.Env(),
+        sparing(),
         scene.reader() as reader,
         scene_writer(destination, target, overwrite=overwrite) as writer,
     ):

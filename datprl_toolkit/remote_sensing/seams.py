@@ -15,6 +15,7 @@ import numpy as np
 
 from datprl_toolkit.errors import ErrorCode, InputError, OptionError
 from datprl_toolkit.remote_sensing.bands import band_numbers
+from datprl_toolkit.remote_sensing.reading_cache import sparing
 from datprl_toolkit.remote_sensing.scene import Scene
 from datprl_toolkit.restoring import Progress, ProgressCallback, silent
 from datprl_toolkit.restoring.tiling import Window
@@ -160,7 +161,7 @@ def _measure(
     numbers = band_numbers(scene, bands) if bands else tuple(band.number for band in scene.image_bands)
     _check(scene, tile)
     if original is None:
-        with scene.reader() as reader:
+        with sparing(), scene.reader() as reader:
             totals = _Totals.of(_strips(scene, reader, numbers, progress), scene.grid.shape, len(numbers), tile)
         return _report(totals, None, totals, scene.grid.shape, tile)
     before = Scene.open(original)
@@ -171,7 +172,7 @@ def _measure(
             where=before.path,
             remedy="Give the scene that was restored, on the same grid",
         )
-    with scene.reader() as reader, before.reader() as earlier:
+    with sparing(), scene.reader() as reader, before.reader() as earlier:
         parts = [_Totals(scene.grid.shape, len(numbers), tile) for _ in range(3)]
         pairs = zip(_strips(scene, reader, numbers, progress), _strips(before, earlier, numbers, silent), strict=True)
         for (top, after), (_, then) in pairs:

@@ -9,6 +9,7 @@ import numpy as np
 
 from datprl_toolkit.errors import ErrorCode, InputError
 from datprl_toolkit.remote_sensing.bands import band_numbers
+from datprl_toolkit.remote_sensing.reading_cache import sparing
 from datprl_toolkit.remote_sensing.scene import Scene
 from datprl_toolkit.restoring import Progress, ProgressCallback, silent
 from datprl_toolkit.restoring.tiling import Window
@@ -74,7 +75,7 @@ def measure_disagreement(
     numbers = band_numbers(first, bands) if bands else tuple(band.number for band in first.image_bands)
     height, width = first.grid.shape
     squares, largest, equal, count = 0.0, 0.0, 0, 0
-    with first.reader() as reader, second.reader() as other_reader:
+    with sparing(), first.reader() as reader, second.reader() as other_reader:
         for top in range(0, height, _ROWS):
             window = Window(top, min(top + _ROWS, height), 0, width)
             here, there = reader.read(numbers, window), other_reader.read(numbers, window)

@@ -13,6 +13,7 @@ from datprl_toolkit.errors import ErrorCode, InputError
 from datprl_toolkit.remote_sensing.checksums import pixel_checksum
 from datprl_toolkit.remote_sensing.manifest import CHECKSUMS_TAG, read_checksums_tag, read_zarr_manifest
 from datprl_toolkit.remote_sensing.raster_reading import open_raster
+from datprl_toolkit.remote_sensing.reading_cache import sparing
 from datprl_toolkit.remote_sensing.scene import Scene
 from datprl_toolkit.remote_sensing.windows import as_rasterio, describe
 from datprl_toolkit.remote_sensing.zarr_layout import ARRAY, MASK
@@ -64,7 +65,7 @@ def verify_scene(output: Path, progress: ProgressCallback = silent) -> Verificat
     InputError
         ``E_CORRUPT`` if it cannot be opened at all, ``E_UNSUPPORTED`` if it carries no checksums.
     """
-    with rasterio.Env():
+    with sparing():
         return _verify_store(output, progress) if output.is_dir() else _verify_file(output, progress)
 
 
@@ -79,7 +80,7 @@ def _verify_store(output: Path, progress: ProgressCallback) -> Verification:
         except Exception:  # codecs, JSON and storage each have errors of their own
             return None
 
-    return _compared(manifest.pieces, checksum, progress)
+    return _compared(manifest.pieces, checksum, progress, len(manifest.pieces))
 
 
 def _stored_checksum(output: Path, piece: Piece) -> str:
@@ -104,10 +105,14 @@ def _verify_file(output: Path, progress: ProgressCallback) -> Verification:
             except RasterioError:
                 return None
 
-        found = _compared(pieces, checksum, progress)
         levels = len(dataset.overviews(1))
-    damaged = [f"overview {level + 1}: cannot be read" for level in range(levels) if not _decodes(output, level)]
-    return Verification(found.pieces + levels, (*found.damaged, *damaged))
+        total = len(pieces) + levels
+        damaged = list(_compared(pieces, checksum, progress, total).damaged)
+    for level in range(levels):
+        if not _decodes(output, level):
+            damaged.append(f"overview {level + 1}: cannot be read")
+        progress(Progress("verifying", len(pieces) + level + 1, total, "pieces"))
+    return Verification(total, tuple(damaged))
 
 
 def _decodes(output: Path, level: int) -> bool:
@@ -122,7 +127,7 @@ def _decodes(output: Path, level: int) -> bool:
 
 
 def _compared(
-    pieces: Sequence[Piece], checksum: Callable[[Piece], str | None], progress: ProgressCallback
+    pieces: Sequence[Piece], checksum: Callable[[Piece], str | None], progress: ProgressCallback, total: int
 ) -> Verification:
     damaged = []
     for done, piece in enumerate(pieces, start=1):
@@ -131,7 +136,7 @@ def _compared(
             name = f"{piece.array}, " if piece.array else ""
             state = "cannot be read" if found is None else "is not as it was written"
             damaged.append(f"{name}{describe(piece.window)}: {state}")
-        progress(Progress("verifying", done, len(pieces), "pieces"))
+        progress(Progress("verifying", done, total, "pieces"))
     return Verification(len(pieces), tuple(damaged))
 
 
