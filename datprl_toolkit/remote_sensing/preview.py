@@ -1,7 +1,8 @@
-"""What a person looks at after a scene was restored: all of a small one, the liveliest part of a large one."""
+"""What a person looks at after a scene was restored: all of it or its liveliest part, and what changed most, closer."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,11 +23,16 @@ if TYPE_CHECKING:
     from datprl_toolkit.remote_sensing.sampling import SceneSample
 
 LARGEST = 1024
+CLOSER = 256
+"""Pixels of the side of what is shown once more, so large that single pixels can be seen."""
 _SHOWN_PERCENTILES = (1.0, 99.0)
 
 
-def compare(plan: Plan, sample: SceneSample, reader: SceneReader, output: Path) -> Comparison | None:
-    """Return the same part of the scene before and after, at full resolution; None where there are no data.
+def compare(plan: Plan, sample: SceneSample, reader: SceneReader, output: Path) -> tuple[Comparison, ...]:
+    """Return the same part of the scene before and after, at full resolution; nothing where there are no data.
+
+    A part that a page can only show reduced is followed by the piece of it that changed most. Where the scene was
+    enlarged, what it was before is its cubic interpolation: what anybody would have without the network.
 
     Parameters
     ----------
@@ -38,7 +44,7 @@ def compare(plan: Plan, sample: SceneSample, reader: SceneReader, output: Path) 
         The finished scene: what is shown is what was written.
     """
     if sample.is_empty:
-        return None
+        return ()
     wanted = _shown_window(plan, sample)
     before = _before(plan, reader, wanted)
     numbers = [plan.written.index(number) + 1 for number in plan.restored]
@@ -48,10 +54,29 @@ def compare(plan: Plan, sample: SceneSample, reader: SceneReader, output: Path) 
     after = _picture(pixels.values, pixels.valid)
     shown = before[np.isfinite(before)]
     if shown.size == 0:
-        return None
+        return ()
     low, high = (float(value) for value in np.percentile(shown, _SHOWN_PERCENTILES))
+    how = f"interpolated x{plan.factor}, " if plan.factor > 1 else ""
     part = "the whole scene" if wanted == plan.area else describe(wanted)
-    return Comparison(before, after, low, high if high > low else low + 1.0, plan.profile.unit, part)
+    seen = Comparison(before, after, low, high if high > low else low + 1.0, plan.profile.unit, how + part)
+    if max(before.shape[:2]) <= 2 * CLOSER:
+        return (seen,)
+    piece = _changed_most(before, after)
+    top, left = wanted.top + piece.top, wanted.left + piece.left
+    title = how + describe(Window(top, top + piece.height, left, left + piece.width))
+    return seen, replace(seen, before=before[piece.slices], after=after[piece.slices], title=title)
+
+
+def _changed_most(before: npt.NDArray[np.float32], after: npt.NDArray[np.float32]) -> Window:
+    """Return the window of :data:`CLOSER` pixels over which two pictures differ most."""
+    finite = np.isfinite(before) & np.isfinite(after)
+    change = np.abs(np.where(finite, after, 0.0) - np.where(finite, before, 0.0))
+    change = change if change.ndim == 2 else change.mean(axis=-1)
+    height, width = (min(length, CLOSER) for length in change.shape)
+    sums = np.pad(change, ((1, 0), (1, 0))).cumsum(axis=0).cumsum(axis=1)
+    total = sums[height:, width:] - sums[:-height, width:] - sums[height:, :-width] + sums[:-height, :-width]
+    top, left = (int(place) for place in np.unravel_index(np.argmax(total), total.shape))
+    return Window(top, top + height, left, left + width)
 
 
 def _before(plan: Plan, reader: SceneReader, wanted: Window) -> npt.NDArray[np.float32]:
@@ -60,8 +85,9 @@ def _before(plan: Plan, reader: SceneReader, wanted: Window) -> npt.NDArray[np.f
     if plan.factor == 1:
         part = pixels.crop(*wanted.relative_to(held).slices)
         return _picture(part.values, part.valid)
-    values, _, valid = enlarge_pixels(pixels, plan.level, held, wanted, plan.factor)
-    return _picture(values, valid)
+    values, stored, valid = enlarge_pixels(pixels, plan.level, held, wanted, plan.factor)
+    # A band without data has its stored value in the output too, which is no change.
+    return _picture(np.where(valid, values, stored), valid)
 
 
 def _picture(values: npt.NDArray[np.generic], valid: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:

@@ -97,12 +97,12 @@ def restore_scene(
             replaces = options.overwrite or options.resume
             write_item(destination, plan, restorer.card, made.unreadable, overwrite=replaces)
         wanted = compared and options.product != "deviation"
-        comparison = compare(plan, sample, reader, destination) if wanted else None
+        comparisons = compare(plan, sample, reader, destination) if wanted else ()
     return Outcome(
         output=destination,
         summary=_summary(plan, choice) + made.remark,
         warnings=(*_warnings(plan, choice, sample), *_format_warnings(plan, destination), *made.warnings),
-        comparisons=() if comparison is None else (comparison,),
+        comparisons=comparisons,
         partial=bool(made.unreadable),
     )
 

@@ -116,3 +116,17 @@ def test_a_comparison_of_an_enlarged_scene_has_one_size(tmp_path: Path, tiny: Re
     source = write_raster(tmp_path / "scene.tif", photograph(3, 40, 50), photometric="RGB")
     (comparison,) = restore_scene(source, tmp_path / "out.tif", tiny, SceneOptions(scale=2)).comparisons
     assert comparison.before.shape == comparison.after.shape == (80, 100, 3)
+    assert comparison.title == "interpolated x2, the whole scene"
+
+
+def test_what_is_no_data_is_no_change_in_the_comparison_of_an_enlarged_scene(
+    tmp_path: Path, untouched: Restorer
+) -> None:
+    values = photograph(3, 40, 50)
+    values[0, 10:14, 20:23] = values[:, 30, 30] = 255  # in one band, and in all
+    source = write_raster(tmp_path / "scene.tif", values, nodata=255, photometric="RGB")
+    (comparison,) = restore_scene(source, tmp_path / "out.tif", untouched, SceneOptions(scale=4)).comparisons
+    change = np.abs(comparison.after - comparison.before)
+    assert np.nanmax(change) <= 0.5
+    assert np.isnan(change[120:124, 120:124]).all()
+    assert np.isnan(change).sum() == 3 * 4 * 4

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -282,16 +283,34 @@ def test_the_output_says_how_it_was_made_and_nothing_about_the_machine(tmp_path:
     assert "percentile" in outcome.summary
 
 
-def test_a_comparison_shows_stored_values_before_and_after(tmp_path: Path, brighter: Restorer) -> None:
+def test_a_comparison_shows_stored_values_before_and_after_and_a_piece_of_it_closer(
+    tmp_path: Path, brighter: Restorer
+) -> None:
     values = photograph(3, 1200, 1500)
     values[:, :40] = 0
     source = write_raster(tmp_path / "scene.tif", values, nodata=0, photometric="RGB")
-    (comparison,) = restore_scene(source, tmp_path / "out.tif", brighter).comparisons
+    comparison, closer = restore_scene(source, tmp_path / "out.tif", brighter).comparisons
     assert comparison.before.shape == comparison.after.shape == (1024, 1024, 3)
     shown = np.isfinite(comparison.before)
     assert np.array_equal(shown, np.isfinite(comparison.after))
     assert (comparison.after[shown] >= comparison.before[shown]).all()
     assert comparison.low < comparison.high
+    assert closer.before.shape == closer.after.shape == (256, 256, 3)
+    assert (closer.low, closer.high) == (comparison.low, comparison.high)
+    top, bottom, left, right = map(int, re.findall(r"\d+", closer.title))
+    assert np.array_equal(closer.before, np.moveaxis(values[:, top : bottom + 1, left : right + 1], 0, -1))
+
+
+def test_what_is_shown_closer_is_what_changed_most(tmp_path: Path, brighter: Restorer) -> None:
+    values = photograph(3, 700, 800)
+    values[:, :, :540] = 255  # which cannot become brighter
+    values[:, 400:] = 255
+    source = write_raster(tmp_path / "scene.tif", values, photometric="RGB")
+    _, closer = restore_scene(source, tmp_path / "out.tif", brighter).comparisons
+    top, bottom, left, right = map(int, re.findall(r"\d+", closer.title))
+    assert bottom < 400
+    assert left > 530
+    assert right - left == bottom - top == 255
 
 
 def test_metadata_that_a_cog_cannot_hold_are_named(tmp_path: Path, untouched: Restorer) -> None:
