@@ -59,15 +59,6 @@ class Difference:
 
     def __init__(self, before: Image, after: Image) -> None:
         self.before, self.after = Planes(before), Planes(after)
-        if self.before.grid != self.after.grid:
-            from datprl_toolkit.errors import ErrorCode, OptionError
-
-            raise OptionError(
-                ErrorCode.OPTION,
-                f"the two layers have different shapes, {self.before.shape} and {self.after.shape}",
-                where=after.name,
-                remedy="Choose a layer and what was restored from it",
-            )
         if before.multiscale:
             self.data: Any = [
                 Regions(partial(self._region, number), level.shape[:2], np.float32)

@@ -51,7 +51,7 @@ class CompareWidget(QWidget):
         self.viewer = napari_viewer
         self.comparison: Comparison | None = None
         self.before = LayerChoice(napari_viewer)
-        self.after = LayerChoice(napari_viewer)
+        self.after = LayerChoice(napari_viewer, empty=NOTHING)
         self.under = LayerChoice(napari_viewer, empty=NOTHING)
         self.modes = QButtonGroup(self)
         self.position = _slider(0.0, 1.0, 0.5)
@@ -125,7 +125,7 @@ class CompareWidget(QWidget):
         pair = self._pair()
         if mode is Mode.OFF or pair is None:
             if mode is not Mode.OFF:
-                self.say("Choose two different layers of one shape: an original and what was restored from it.")
+                self.say(self._missing())
                 self._check(Mode.OFF)
             self._show_parts()
             return
@@ -135,6 +135,7 @@ class CompareWidget(QWidget):
         except Exception as error:
             comparison.end()
             self._check(Mode.OFF)
+            self._show_parts()
             self.say(str(error))
             return
         self.say("")
@@ -151,8 +152,7 @@ class CompareWidget(QWidget):
         layer = self.before.layer
         if layer is None or layer.rgb:
             return
-        source = volume_source(layer)
-        named = windows_for(layer.metadata.get("unit", ""), None if source is None else source.suv_factor)
+        named = _named_windows(layer)
         chosen = named[name] if name in named else full_window(_shown_values(layer))
         for each in {layer, self.after.layer}:
             if each is not None and not each.rgb:
@@ -220,11 +220,17 @@ class CompareWidget(QWidget):
 
     def _choose_after(self) -> None:
         layer = self.before.layer
-        if layer is not None and KEY in layer.metadata:
-            partner = partner_of(self.viewer, layer)
-            if partner is not None and isinstance(partner.metadata[KEY], Restoration):
-                self.after.choose(partner)
+        found = None if layer is None else layer.metadata.get(KEY)
+        if layer is not None and found is not None and not isinstance(found, Restoration):
+            self.after.choose(partner_of(self.viewer, layer))
         self._on_pair()
+
+    def _missing(self) -> str:
+        """Return what a person should do where there is no pair."""
+        layer = self.before.layer
+        if layer is not None and self.after.layer is None and not isinstance(layer.metadata.get(KEY), Restoration):
+            return f"Nothing was restored from {layer.name} yet: restore it, or choose what to compare it with."
+        return "Choose two different layers of one shape: an original and what was restored from it."
 
     def _on_pair(self) -> None:
         self._list_windows()
@@ -236,9 +242,21 @@ class CompareWidget(QWidget):
         self.windows.clear()
         if layer is None:
             return
-        source = volume_source(layer)
-        unit = layer.metadata.get("unit", "")
-        self.windows.addItems([*windows_for(unit, None if source is None else source.suv_factor), FULL_WINDOW])
+        self.windows.addItems([*_named_windows(layer), FULL_WINDOW])
+        if not layer.rgb:
+            layer.events.contrast_limits.disconnect(self._name_window)
+            layer.events.contrast_limits.connect(self._name_window)
+        self._name_window()
+
+    def _name_window(self, event: Any = None) -> None:
+        """Say the name of the window that is shown, and none where it has none."""
+        layer = self.before.layer
+        if layer is None or layer.rgb:
+            return
+        named = _named_windows(layer)
+        fitting = [name for name, window in named.items() if np.allclose(window, layer.contrast_limits)]
+        full = self.windows.currentText() == FULL_WINDOW and not fitting
+        self.windows.setCurrentIndex(self.windows.findText(FULL_WINDOW if full else fitting[0] if fitting else ""))
 
     def _show_parts(self) -> None:
         """Show the fields that the way of looking has."""
@@ -272,6 +290,12 @@ class CompareWidget(QWidget):
     def _turn(self) -> None:
         if isinstance(self.comparison, Blink):
             self.comparison.turn()
+
+
+def _named_windows(layer: Image) -> dict[str, tuple[float, float]]:
+    """Return the windows that a layer's values have names for."""
+    source = volume_source(layer)
+    return windows_for(layer.metadata.get("unit", ""), None if source is None else source.suv_factor)
 
 
 def _shown_values(layer: Image) -> Any:

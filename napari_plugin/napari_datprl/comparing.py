@@ -14,7 +14,7 @@ from napari.layers import Image, Shapes
 
 from napari_datprl.combined import Difference, Planes, Wiped, follow, symmetric_limit
 from napari_datprl.software_rendering import keep_programs
-from napari_datprl.viewing import TEMPORARY, plane_to_world, shown_index
+from napari_datprl.viewing import TEMPORARY, add_beside, plane_to_world, shown_index
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,7 +77,10 @@ class Comparison:
         keep_programs()
         self.viewer, self.pair = viewer, pair
         self._visible = {layer: layer.visible for layer in viewer.layers}
-        self._overlays = {layer: (layer.colorbar.visible, layer.name_overlay.visible) for layer in _images(viewer)}
+        self._overlays = {
+            layer: (layer.colorbar.visible, layer.colorbar.position, layer.name_overlay.visible)
+            for layer in _images(viewer)
+        }
         grid = viewer.canvas.grid
         self._grid = (grid.enabled, grid.shape, grid.stride)
         self._scale_bar = viewer.canvas.overlays.scale_bar.visible
@@ -87,7 +90,14 @@ class Comparison:
         self._ended = False
 
     def begin(self) -> None:
-        """Change the view."""
+        """Change the view.
+
+        Raises
+        ------
+        OptionError
+            ``E_OPTION`` if the two layers do not have the same planes; nothing is changed then.
+        """
+        _check(self.pair)
         self.viewer.layers.link_layers([self.pair.before, self.pair.after], LINKED)
         self.pair.after.contrast_limits = self.pair.before.contrast_limits
         if not self.pair.before.rgb:
@@ -117,8 +127,8 @@ class Comparison:
         self.viewer.canvas.overlays.scale_bar.visible = self._scale_bar
         for layer, (blending, opacity) in self._look.items():
             layer.blending, layer.opacity = blending, opacity
-        for layer, (bar, name) in self._overlays.items():
-            layer.colorbar.visible, layer.name_overlay.visible = bar, name
+        for layer, (bar, position, name) in self._overlays.items():
+            layer.colorbar.visible, layer.colorbar.position, layer.name_overlay.visible = bar, position, name
         for layer, visible in self._visible.items():
             layer.visible = visible
 
@@ -136,11 +146,8 @@ class Comparison:
 
     def _add(self, layer: Any, index: int | None = None) -> Any:
         """Add a layer that lasts as long as the comparison; the one in hand stays in hand."""
-        layers, active = self.viewer.layers, self.viewer.layers.selection.active
-        layers.insert(len(layers) if index is None else index, layer)
+        add_beside(self.viewer, layer, index)
         self._added.append(layer)
-        if active is not None and active in layers:
-            layers.selection.active = active
         return layer
 
     def _copy_of(self, layer: Image, name: str, *, data: Any = None, linked: bool = True, **options: Any) -> Image:
@@ -282,7 +289,8 @@ class SideBySide(Comparison):
             # Cells are counted from the first layer, so that what belongs together comes first.
             shown = []
             for layer in (pair.before, pair.after):
-                above = self._copy_of(layer, f"{layer.name} over {pair.under.name}", colormap=UPTAKE_MAP)
+                beneath = pair.under.metadata.get("modality") or pair.under.name
+                above = self._copy_of(layer, f"{layer.name} over {beneath}", colormap=UPTAKE_MAP)
                 self._fused_look(above)
                 shown.extend((_beneath(self, pair.under), above))
                 self._endings.append(follow(layer, partial(above.refresh, extent=False)))
@@ -293,6 +301,8 @@ class SideBySide(Comparison):
         for layer in shown:
             if not layer.metadata.get("beneath"):
                 layer.name_overlay.visible = True
+                # A long name reaches across the cell above, the scale stands on the right below.
+                layer.colorbar.position = "bottom_left"
                 layer.colorbar.visible = not layer.rgb
         grid.stride, grid.shape, grid.enabled = stride, (1, -1), True
         # What was seen in the whole window is seen in each half of it, and again in the whole at the end.
@@ -386,6 +396,20 @@ COMPARISONS: dict[Mode, Callable[[Any, Pair], Comparison]] = {
     Mode.BLINK: Blink,
     Mode.DIFFERENCE: SignedDifference,
 }
+
+
+def _check(pair: Pair) -> None:
+    """Raise unless both layers have the same planes."""
+    before, after = Planes(pair.before), Planes(pair.after)
+    if before.grid != after.grid:
+        from datprl_toolkit.errors import ErrorCode, OptionError
+
+        raise OptionError(
+            ErrorCode.OPTION,
+            f"the two layers have different shapes, {before.shape} and {after.shape}",
+            where=pair.after.name,
+            remedy="Choose a layer and what was restored from it",
+        )
 
 
 def _beneath(comparison: Comparison, under: Image) -> Image:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class LayerChoice(QComboBox):
-    """Chooses one image layer.
+    """Chooses one image layer; at first the one in hand.
 
     Parameters
     ----------
@@ -50,8 +50,10 @@ class LayerChoice(QComboBox):
         index = self.currentIndex() - len(self._empty)
         return self._layers[index] if 0 <= index < len(self._layers) else None
 
-    def choose(self, layer: Image) -> None:
-        """Choose a layer."""
+    def choose(self, layer: Image | None) -> None:
+        """Choose a layer, or none where that is a choice; one that is not listed changes nothing."""
+        if layer is None and self._empty:
+            self.setCurrentIndex(0)
         if layer in self._layers:
             self.setCurrentIndex(self._layers.index(layer) + len(self._empty))
 
@@ -62,8 +64,9 @@ class LayerChoice(QComboBox):
         self.blockSignals(True)
         self.clear()
         self.addItems([*self._empty, *(layer.name for layer in self._layers)])
-        if chosen in self._layers:
-            self.setCurrentIndex(self._layers.index(chosen) + len(self._empty))
+        wanted = chosen if chosen in self._layers or self._empty else self._viewer.layers.selection.active
+        if wanted in self._layers:
+            self.setCurrentIndex(self._layers.index(wanted) + len(self._empty))
         self.blockSignals(False)
         for layer in self._layers:
             layer.events.name.disconnect(self.update_layers)

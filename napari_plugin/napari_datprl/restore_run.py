@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from napari.qt.threading import thread_worker
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_datprl.layers import restored_layer
 from napari_datprl.messages import (
@@ -20,7 +20,7 @@ from napari_datprl.messages import (
     SliceAnswered,
 )
 from napari_datprl.scene_restoration import SceneRestoration, overlap
-from napari_datprl.viewing import shown_index, shown_region
+from napari_datprl.viewing import add_beside, shown_index, shown_region
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -117,9 +117,16 @@ class RestoreRun(EngineCall):
         self.viewer = viewer
         self.source_layer = layer
         self.restoration = restoration
-        self.layer = self._added_layer()
+        self.layer = self._made_layer()
         self._refreshed = time.monotonic()
         self.replied.connect(self._take)
+
+    def start(self) -> None:
+        """Start, and show the layer that will fill in."""
+        super().start()
+        # Adding a layer takes napari longer than all else of a start, and drawing it takes as long again: each in a
+        # turn of its own lets the window answer between them.
+        QTimer.singleShot(0, self._add_layer)
 
     def _take(self, reply: Reply) -> None:
         if isinstance(reply, Loaded):
@@ -146,19 +153,25 @@ class RestoreRun(EngineCall):
         if shown == index or (shown is None and time.monotonic() - self._refreshed > SELDOM):
             self._refresh()
 
-    def _added_layer(self) -> Image:
-        """Return the layer that will fill in, added above its source; making it takes napari longer than filling it."""
+    def _made_layer(self) -> Image:
+        """Return the layer that will fill in."""
         from napari.layers import Image
 
         data, options, _ = restored_layer(self.restoration, f"{self.source_layer.name} restored", self.source_layer)
         options["metadata"]["restored_from"] = self.source_layer
-        layer = Image(data, **options)
-        layers, active = self.viewer.layers, self.viewer.layers.selection.active
-        layers.insert(layers.index(self.source_layer) + 1 if self.source_layer in layers else len(layers), layer)
-        # Whoever looks at a layer keeps it in hand while another fills in.
-        if active is not None and active in layers:
-            layers.selection.active = active
-        return layer
+        return Image(data, visible=False, **options)
+
+    def _add_layer(self) -> None:
+        """Add the layer above its source and above what was restored from it before, unless all is over already."""
+        if self._last is not None and not self.restoration.done:
+            return
+        source, layers = self.source_layer, self.viewer.layers
+        below = [each for each in layers if each is source or each.metadata.get("restored_from") is source]
+        add_beside(self.viewer, self.layer, layers.index(below[-1]) + 1 if below else None)
+        QTimer.singleShot(0, self._let_see)
+
+    def _let_see(self) -> None:
+        self.layer.visible = True
 
     def _refresh(self) -> None:
         if self.layer in self.viewer.layers:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari.viewer import Viewer
-from qtpy.QtCore import Qt
+from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import (
     QComboBox,
     QFileDialog,
@@ -63,6 +63,7 @@ class RestoreWidget(QWidget):
         self.run: RestoreRun | None = None
         self._call: EngineCall | None = None
         self._is_listing = self._is_working = False
+        self._in_hand: Any = napari_viewer.layers.selection.active
         chosen = preferences()
         self.layer_choice = LayerChoice(napari_viewer)
         self.weights = _editable((chosen.weights,))
@@ -133,6 +134,7 @@ class RestoreWidget(QWidget):
 
     def _connect(self) -> None:
         self.layer_choice.changed.connect(self._on_layer)
+        self.viewer.layers.selection.events.active.connect(self._on_active)
         self.start_button.clicked.connect(self.start)
         self.cancel_button.clicked.connect(self.cancel)
         self.strength.valueChanged.connect(self._on_strength)
@@ -171,13 +173,17 @@ class RestoreWidget(QWidget):
         made: list[Any] = [each for each in self.viewer.layers if each.metadata.get("restored_from") is layer]
         return made[-1] if made else None
 
+    def _original_of(self, layer: Image) -> Image:
+        """Return what a layer was restored from, as long as it is there, or the layer itself."""
+        original = layer.metadata.get("restored_from")
+        return original if original in self.viewer.layers else layer
+
     def start(self) -> None:
         """Restore the chosen layer; the slice or the tiles that are shown first."""
         layer = self.layer_choice.layer
         if layer is None or self.is_busy:
             return
-        original = layer.metadata.get("restored_from")
-        layer = original if original in self.viewer.layers else layer
+        layer = self._original_of(layer)
         shown = what_is_shown(self.viewer, layer)
         middle = layer.data.shape[0] // 2 if layer.ndim > 2 else 0
         try:
@@ -210,6 +216,7 @@ class RestoreWidget(QWidget):
             self.say(str(error), wrong=True)
             return
         self._begin(EngineCall(self.engine, request, self))
+        self.say("Writing ...")
 
     def map_uncertainty(self) -> None:
         """Lay maps over the restored layer that tell how far it can be trusted."""
@@ -218,6 +225,7 @@ class RestoreWidget(QWidget):
         if restored is None or not can_map(self.restoration) or self.is_busy:
             return
         self._begin(UncertaintyRun(self.viewer, restored, restored.metadata[KEY], self.engine, self))
+        self.say("Mapping the uncertainty ...")
 
     def _begin(self, call: EngineCall) -> None:
         """Start what is done beside restoring."""
@@ -256,11 +264,23 @@ class RestoreWidget(QWidget):
             self.weights.setCurrentText(chosen)
 
     def _on_layer(self) -> None:
-        layer = self.layer_choice.layer
+        layer, chosen = self.layer_choice.layer, self.profile.currentText()
         self.profile.clear()
         if layer is not None:
-            self.profile.addItems([str(profile) for profile in profiles_for(layer)])
+            self.profile.addItems([str(profile) for profile in profiles_for(self._original_of(layer))])
+            self.profile.setCurrentIndex(max(0, self.profile.findText(chosen)))
         self._update_buttons()
+
+    def _on_active(self, event: Any) -> None:
+        # What comes into hand and leaves it in one turn, as a new layer does that fills in, was not taken by a person.
+        QTimer.singleShot(0, self._follow)
+
+    def _follow(self) -> None:
+        """Choose the layer that a person took in hand."""
+        active = self.viewer.layers.selection.active
+        if active is not self._in_hand:
+            self._in_hand = active
+            self.layer_choice.choose(active)
 
     def _on_strength(self, strength: float) -> None:
         restoration, layer = self.restoration, self.layer_choice.layer

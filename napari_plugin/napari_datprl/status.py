@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -68,21 +69,20 @@ def describe(viewer: ViewerModel, layer: Image, position: Any) -> str:
     value = value_at(layer, position)
     if value is None:
         return ""
-    unit = layer.metadata.get("unit", "")
-    parts = [_with_unit(value, unit)]
+    source = volume_source(layer)
+    say = partial(_with_unit, unit=layer.metadata.get("unit", ""), factor=None if source is None else source.suv_factor)
+    parts = [say(value)]
     partner = partner_of(viewer, layer)
     other = None if partner is None else value_at(partner, position)
     if other is not None:
         restored = isinstance(layer.metadata[KEY], Restoration)
         before, after = (other, value) if restored else (value, other)
-        parts = [f"original {_with_unit(before, unit)}", f"restored {_with_unit(after, unit)}"]
+        parts = [f"original {say(before)}"]
         if np.isfinite(after):
-            parts.append(f"difference {after - before:+.4g}")
-    source = volume_source(layer)
+            parts += [f"restored {say(after)}", f"difference {after - before:+.4g}"]
+        else:
+            parts.append(say(after))
     if source is not None:
-        factor = source.suv_factor
-        if factor and unit == "Bq/ml" and np.isfinite(value):
-            parts.append(f"SUV {value * factor:.3g}")
         place = layer.world_to_data(np.asarray(position)[-layer.ndim :])
         parts.append(describe_position(patient_position(source.volume, tuple(place))))
     return ", ".join(parts)
@@ -129,8 +129,11 @@ def value_at(layer: Image, position: Any) -> float | None:
     return float(layer.data[tuple(int(index) for index in place)])
 
 
-def _with_unit(value: float, unit: str) -> str:
-    """Return a value with its unit; nothing is said of a unit that nobody knows."""
+def _with_unit(value: float, unit: str, factor: float | None) -> str:
+    """Return a value with its unit, activity also as SUV; nothing is said of a unit that nobody knows."""
     if not np.isfinite(value):
         return "not restored yet"
-    return f"{value:.6g} {unit}".strip() if unit not in ("", "1") else f"{value:.6g}"
+    if unit in ("", "1"):
+        return f"{value:.6g}"
+    uptake = f" (SUV {value * factor:.3g})" if factor and unit == "Bq/ml" else ""
+    return f"{value:.6g} {unit}{uptake}"

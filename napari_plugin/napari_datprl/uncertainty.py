@@ -12,7 +12,7 @@ from napari_datprl.messages import LAST_REPLIES, Advanced, MapUncertainty, Reply
 from napari_datprl.restore_run import EngineCall
 from napari_datprl.slices import SliceStack
 from napari_datprl.sources import VolumeSource
-from napari_datprl.viewing import TEMPORARY, shown_index
+from napari_datprl.viewing import TEMPORARY, add_beside, shown_index
 
 if TYPE_CHECKING:
     from napari.layers import Image
@@ -96,9 +96,7 @@ class UncertaintyRun(EngineCall):
             metadata={TEMPORARY: True},
         )
         made.colorbar.visible = True
-        active = self.viewer.layers.selection.active
-        self.viewer.layers.append(made)
-        self.viewer.layers.selection.active = active
+        add_beside(self.viewer, made)
         return made
 
     def _take(self, reply: Reply) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -70,6 +71,16 @@ def plane_to_world(layer: Image, points: Any) -> npt.NDArray[np.float64]:
     """Return points of a plane, (N, 2) in rows and columns, in the last two axes of the world."""
     leading = (0,) * (layer.ndim - 2)
     return np.array([layer.data_to_world((*leading, *point))[-2:] for point in np.asarray(points, dtype=float)])
+
+
+def add_beside(viewer: ViewerModel, layer: Any, index: int | None = None) -> None:
+    """Add a layer, above all others or at an index, and leave in hand what a person has in hand."""
+    layers, active = viewer.layers, viewer.layers.selection.active
+    # napari takes the new one in hand. That it did for a moment nobody need hear: making its controls takes long.
+    with layers.selection.events.blocker_all() if active in layers else nullcontext():
+        layers.insert(len(layers) if index is None else index, layer)
+        if active in layers:
+            layers.selection.active = active
 
 
 def image_layers(viewer: ViewerModel) -> list[Any]:

@@ -121,8 +121,8 @@ def test_side_by_side_shows_both_with_names_colour_bars_and_a_scale(compared: Co
     for half in (slice(0, middle), slice(middle, None)):
         changed = np.abs(picture - without)[:, half].max(axis=-1) > 20
         rows, columns = np.nonzero(changed)
-        assert rows.max() < picture.shape[0] // 2, "a colour bar stands in the upper half of each cell"
-        assert columns.min() > middle // 2
+        assert rows.min() > picture.shape[0] // 2, "a colour bar stands in the lower half of each cell"
+        assert columns.max() < middle // 2, "on the left, beside the scale and beneath the name"
     viewer.canvas.overlays.scale_bar.visible = False
     rows, columns = np.nonzero(np.abs(without - seen(viewer)).max(axis=-1) > 20)
     assert rows.min() > picture.shape[0] * 3 // 4
@@ -218,7 +218,38 @@ def test_pet_is_fused_over_ct_before_and_after(viewer: Viewer, ct_folder: Path, 
     assert list(viewer.layers) == [ct, pet, restored]
 
 
-def test_layers_that_do_not_fit_are_said_and_nothing_changes(viewer: Viewer, ct_folder: Path, tmp_path: Path) -> None:
+def test_the_window_that_is_shown_has_its_name_and_others_have_none(viewer: Viewer, pet_folder: Path) -> None:
+    pet = viewer.add_layer(opened(pet_folder))
+    viewer.add_layer(brightened(pet, 0.2))
+    widget = CompareWidget(viewer)
+    assert widget.windows.currentText() == "SUV 0-10"
+    widget.set_window("SUV 0-5")
+    assert widget.windows.currentText() == "SUV 0-5"
+    pet.contrast_limits = (0.0, 1.0)
+    assert widget.windows.currentText() == ""
+
+
+def test_what_was_not_restored_yet_is_not_compared_with_what_was_restored_from_another(
+    viewer: Viewer, ct_folder: Path, pet_folder: Path
+) -> None:
+    ct = viewer.add_layer(opened(ct_folder))
+    restored = viewer.add_layer(brightened(ct, 0.2))
+    pet = viewer.add_layer(opened(pet_folder))
+    widget = CompareWidget(viewer)
+    assert (widget.before.layer, widget.after.layer) == (ct, restored)
+    widget.before.choose(pet)
+    assert widget.after.layer is None
+    widget.set_mode(Mode.CURTAIN)
+    assert widget.mode is Mode.OFF
+    assert pet.name in widget.message.text()
+    widget.before.choose(ct)
+    assert widget.after.layer is restored
+
+
+@pytest.mark.parametrize("mode", [mode for mode in Mode if mode is not Mode.OFF])
+def test_layers_that_do_not_fit_are_said_and_nothing_changes(
+    mode: Mode, viewer: Viewer, ct_folder: Path, tmp_path: Path
+) -> None:
     from datprl_toolkit.medical.testing import write_synthetic_series
 
     modality: Modality = "CT"
@@ -228,7 +259,7 @@ def test_layers_that_do_not_fit_are_said_and_nothing_changes(viewer: Viewer, ct_
     widget = CompareWidget(viewer)
     widget.before.choose(viewer.layers[0])
     widget.after.choose(viewer.layers[1])
-    widget.set_mode(Mode.DIFFERENCE)
+    widget.set_mode(mode)
     assert "E_OPTION" in widget.message.text()
     assert widget.mode is Mode.OFF
     assert len(viewer.layers) == 2

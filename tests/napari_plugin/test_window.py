@@ -12,10 +12,12 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
+from napari.layers import Points
 from napari_datprl.comparing import Mode
 from napari_datprl.engine_process import EngineProcess
 from napari_datprl.restore_widget import RestoreWidget
 from napari_datprl.sources import KEY
+from napari_datprl.status import partner_of
 from napari_datprl.testing import opened, settle, wait_for
 
 from datprl_toolkit.errors import ErrorCode
@@ -169,9 +171,8 @@ def test_the_window_answers_while_it_restores(
     viewer.add_layer(opened(tmp_path / "long"))
     settle()
     pulse = Pulse()
-    restoring.start()
-    settle(0.01)
     pulse.start()
+    restoring.start_button.click()
     wait_for(lambda: finished(restoring))
     pulse.stop()
     assert restoring.run is not None
@@ -265,6 +266,40 @@ def test_cancel_keeps_what_is_done_and_every_earlier_result(
         assert np.isnan(np.asarray(again.stack)).any()
 
 
+def test_the_latest_result_is_the_one_that_is_seen_and_compared(
+    model: Viewer, restoring: RestoreWidget, ct_folder: Path, pet_folder: Path
+) -> None:
+    original, above = model.add_layer(opened(ct_folder)), model.add_layer(opened(pet_folder))
+    settle(0.05)
+    restoring.layer_choice.choose(original)
+    for _ in range(2):
+        restoring.start()
+        wait_for(lambda: finished(restoring))
+    assert restoring.run is not None
+    earlier, latest = model.layers[1:3]
+    assert list(model.layers) == [original, earlier, latest, above]
+    assert latest is restoring.run.layer
+    assert latest.visible
+    assert partner_of(model, original) is latest
+    settle(0.05)
+    assert restoring.layer_choice.layer is original, "though another is in hand"
+
+
+def test_the_layer_that_a_person_takes_in_hand_is_the_one_to_be_restored(
+    model: Viewer, engine: EngineProcess, tiny_weights: str, ct_folder: Path, pet_folder: Path
+) -> None:
+    ct, pet = model.add_layer(opened(ct_folder)), model.add_layer(opened(pet_folder))
+    widget = chosen(RestoreWidget(model, engine), tiny_weights)
+    assert widget.layer_choice.layer is pet
+    widget.profile.setCurrentIndex(1)
+    model.layers.selection.active = ct
+    wait_for(lambda: widget.layer_choice.layer is ct)
+    assert widget.profile.currentIndex() == 1
+    model.add_layer(Points(ndim=3))
+    settle(0.05)
+    assert widget.layer_choice.layer is ct
+
+
 def test_a_run_that_fails_leaves_no_layer_and_says_why(
     model: Viewer, restoring: RestoreWidget, ct_folder: Path
 ) -> None:
@@ -290,10 +325,9 @@ def test_the_status_bar_says_value_unit_before_after_difference_and_place(model:
     before, after = (float(layer.data[index]) for layer in (original, restored))
     for layer in (original, restored):
         said = layer.get_status(place, world=True)["coordinates"]
-        assert f"original {before:.6g} Bq/ml" in said
-        assert f"restored {after:.6g} Bq/ml" in said
+        assert f"original {before:.6g} Bq/ml (SUV {before * source.suv_factor:.3g})" in said
+        assert f"restored {after:.6g} Bq/ml (SUV {after * source.suv_factor:.3g})" in said
         assert f"difference {after - before:+.4g}" in said
-        assert f"SUV {float(layer.data[index]) * source.suv_factor:.3g}" in said
         assert "L 0.0 P 0.0 I 91.0 mm" in said
 
 
