@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,17 +21,25 @@ from qtpy.QtWidgets import (
 )
 from superqt import QLabeledDoubleSlider
 
-from napari_datprl.comparing import COMPARISONS, Blink, Comparison, Curtain, Mode, Pair, SignedDifference
+from napari_datprl.comparing import Blink, Comparison, Mode, Pair, SideBySide, SignedDifference
+from napari_datprl.curtain import Curtain
 from napari_datprl.layer_choice import LayerChoice
 from napari_datprl.restoration import Restoration
 from napari_datprl.shortcuts import bind_keys
 from napari_datprl.sources import KEY
 from napari_datprl.status import partner_of, show_values, volume_source
+from napari_datprl.upright import keep_upright
 from napari_datprl.windows import full_window, windows_for
 
 if TYPE_CHECKING:
     from napari.layers import Image
 
+COMPARISONS: dict[Mode, Callable[[Any, Pair], Comparison]] = {
+    Mode.CURTAIN: Curtain,
+    Mode.SIDE_BY_SIDE: SideBySide,
+    Mode.BLINK: Blink,
+    Mode.DIFFERENCE: SignedDifference,
+}
 NOTHING = "nothing"
 FULL_WINDOW = "All values"
 BLINK_SECONDS = 0.7
@@ -66,6 +75,7 @@ class CompareWidget(QWidget):
         self._lay_out()
         self._connect()
         show_values(napari_viewer)
+        keep_upright(napari_viewer)
         bind_keys(napari_viewer)
         self._choose_pair()
         self._list_windows()
@@ -243,6 +253,8 @@ class CompareWidget(QWidget):
         if layer is None:
             return
         self.windows.addItems([*_named_windows(layer), FULL_WINDOW])
+        # Colours are shown as they are.
+        self.windows.setEnabled(not layer.rgb)
         if not layer.rgb:
             layer.events.contrast_limits.disconnect(self._name_window)
             layer.events.contrast_limits.connect(self._name_window)

@@ -9,16 +9,13 @@ from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from napari.layers import Image, Shapes
+from napari.layers import Image
 
-from napari_datprl.combined import Difference, Planes, Wiped, follow, symmetric_limit
+from napari_datprl.combined import Difference, Planes, follow, symmetric_limit
 from napari_datprl.software_rendering import keep_programs
-from napari_datprl.viewing import TEMPORARY, add_beside, plane_to_world, shown_index
+from napari_datprl.viewing import TEMPORARY, add_beside, shown_index
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from napari.viewer import Viewer
 
 WINDOW = ("contrast_limits", "gamma")
@@ -27,9 +24,6 @@ ANATOMY_MAP = "gray"
 UPTAKE_MAP = "inferno"
 SIGNED_MAP = "PiYG"
 CELLS = 2
-LINE_WIDTH = 3  # canvas pixels
-REACH = 12  # canvas pixels from the line within which a press takes hold of it
-LINE_COLOUR = "#ffb000"
 
 
 class Mode(StrEnum):
@@ -183,98 +177,6 @@ class Comparison:
         layer.blending, layer.opacity = "translucent_no_depth", self.pair.opacity
 
 
-class Curtain(Comparison):
-    """Before on the left of a line that can be dragged, after on its right."""
-
-    def __init__(self, viewer: Viewer, pair: Pair, share: float = 0.5) -> None:
-        super().__init__(viewer, pair)
-        self.share = share
-        self.moved: Callable[[float], None] = lambda share: None
-        self._wiped: list[tuple[Wiped, Image]] = []
-        self._line: Any = None
-
-    def _arrange(self) -> None:
-        pair = self.pair
-        if pair.under is not None:
-            self._add(_beneath(self, pair.under))
-        halves = [self._half(pair.before, "left"), self._half(pair.after, "right")]
-        self._line = self._add(self._make_line())
-        self._show_only(*(layer for layer in self._added if layer.metadata.get("beneath")), *halves, self._line)
-        self.viewer.mouse_drag_callbacks.append(self._drag)
-        self._endings.append(lambda: self.viewer.mouse_drag_callbacks.remove(self._drag))
-        for layer in (pair.before, pair.after):
-            self._endings.append(follow(layer, self._refresh))
-
-    def move(self, share: float) -> None:
-        """Put the line at a share of the width, from 0 to 1."""
-        self.share = min(max(share, 0.0), 1.0)
-        for wiped, _ in self._wiped:
-            wiped.move(self.share)
-        self._line.data = [self._line_points()]
-        self._refresh()
-
-    def _half(self, layer: Image, side: Any) -> Image:
-        wiped = Wiped(layer, side, self.share)
-        made = self._copy_of(layer, f"{side}: {layer.name}", data=wiped.data, rgb=layer.rgb)
-        made.name_overlay.position, made.name_overlay.visible = f"top_{side}", True
-        if self.pair.under is not None:
-            self._fused_look(made)
-            made.colormap = UPTAKE_MAP
-        self._wiped.append((wiped, made))
-        self._add(made)
-        return made
-
-    def _refresh(self) -> None:
-        for wiped, layer in self._wiped:
-            wiped.forget()
-            layer.refresh(extent=False, thumbnail=False, highlight=False)
-
-    def _line_points(self) -> Any:
-        """Return the ends of the line in the world, in the last two axes."""
-        rows, columns = self._size()
-        column = self.share * columns - 0.5
-        return plane_to_world(self.pair.before, [[-0.5, column], [rows - 0.5, column]])
-
-    def _size(self) -> tuple[int, int]:
-        rows, columns = Planes(self.pair.before).plane_shape[:2]
-        return rows, columns
-
-    def _make_line(self) -> Any:
-        width = LINE_WIDTH / max(self.viewer.scene.camera.zoom, 1e-6)
-        line = Shapes(
-            [self._line_points()],
-            shape_type="line",
-            edge_color=LINE_COLOUR,
-            edge_width=width,
-            name="curtain",
-            units=self.pair.before.units[-2:],
-        )
-        line.editable = False
-        return line
-
-    def _drag(self, viewer: Any, event: Any) -> Iterator[None]:
-        """Take hold of the line near to which the button was pressed."""
-        before, (_, columns) = self.pair.before, self._size()
-
-        def share_under_cursor() -> float:
-            position = np.asarray(event.position, dtype=float)[-before.ndim :]
-            return (float(before.world_to_data(position)[-1]) + 0.5) / columns
-
-        step = np.linalg.norm(np.diff(plane_to_world(before, [[0, 0], [0, columns]]), axis=0))
-        distance = abs(share_under_cursor() - self.share) * float(step) * viewer.scene.camera.zoom
-        if viewer.dims.ndisplay != 2 or distance > REACH:
-            return
-        panned, viewer.scene.camera.mouse_pan = viewer.scene.camera.mouse_pan, False
-        try:
-            yield
-            while event.type == "mouse_move":
-                self.move(share_under_cursor())
-                self.moved(self.share)
-                yield
-        finally:
-            viewer.scene.camera.mouse_pan = panned
-
-
 class SideBySide(Comparison):
     """Before and after in two cells with one camera; what lies beneath is in both."""
 
@@ -292,7 +194,7 @@ class SideBySide(Comparison):
                 beneath = pair.under.metadata.get("modality") or pair.under.name
                 above = self._copy_of(layer, f"{layer.name} over {beneath}", colormap=UPTAKE_MAP)
                 self._fused_look(above)
-                shown.extend((_beneath(self, pair.under), above))
+                shown.extend((layer_beneath(self, pair.under), above))
                 self._endings.append(follow(layer, partial(above.refresh, extent=False)))
             for index, layer in enumerate(shown):
                 self._add(layer, index)
@@ -320,7 +222,7 @@ class Blink(Comparison):
 
     def _arrange(self) -> None:
         if self.pair.under is not None:
-            beneath = self._add(_beneath(self, self.pair.under), 0)
+            beneath = self._add(layer_beneath(self, self.pair.under), 0)
             for layer in (self.pair.before, self.pair.after):
                 self._fused_look(layer)
             self._show_only(beneath, self.pair.before)
@@ -390,14 +292,6 @@ class SignedDifference(Comparison):
             self.layer.refresh(extent=False, thumbnail=False, highlight=False)
 
 
-COMPARISONS: dict[Mode, Callable[[Any, Pair], Comparison]] = {
-    Mode.CURTAIN: Curtain,
-    Mode.SIDE_BY_SIDE: SideBySide,
-    Mode.BLINK: Blink,
-    Mode.DIFFERENCE: SignedDifference,
-}
-
-
 def _check(pair: Pair) -> None:
     """Raise unless both layers have the same planes."""
     before, after = Planes(pair.before), Planes(pair.after)
@@ -412,7 +306,7 @@ def _check(pair: Pair) -> None:
         )
 
 
-def _beneath(comparison: Comparison, under: Image) -> Image:
+def layer_beneath(comparison: Comparison, under: Image) -> Image:
     """Return a copy of the layer that lies beneath, in grey."""
     options: dict[str, Any] = {} if under.rgb else {"colormap": ANATOMY_MAP}
     return comparison._copy_of(under, f"{under.name} beneath", metadata={"beneath": True}, **options)

@@ -45,7 +45,7 @@ def read_dicom(path: str | list[str]) -> list[LayerData]:
             raise series.error
         _tell(str(series.error) if series.error else "", *series.warnings)
     _tell(*(str(problem.error) for problem in found.problems))
-    watch_status()
+    watch_viewer()
     return [series_layer(series, frozenset(found.series_numbers)) for series in shown]
 
 
@@ -59,8 +59,8 @@ def _tell(*lines: str) -> None:
         show_warning(line)
 
 
-def watch_status() -> None:
-    """Let the status bar of the window that opens the file say values with their unit."""
+def watch_viewer() -> None:
+    """Let the window that opens the file say values with their unit, and show the patient with the head up."""
     if "napari" not in sys.modules:
         return
     from napari import current_viewer
@@ -68,5 +68,7 @@ def watch_status() -> None:
     viewer = current_viewer()
     if viewer is not None:
         from napari_datprl.status import show_values
+        from napari_datprl.upright import keep_upright
 
         show_values(viewer)
+        keep_upright(viewer)

@@ -20,6 +20,7 @@ from napari_datprl.messages import (
     SliceAnswered,
 )
 from napari_datprl.scene_restoration import SceneRestoration, overlap
+from napari_datprl.status import say_again
 from napari_datprl.viewing import add_beside, shown_index, shown_region
 
 if TYPE_CHECKING:
@@ -176,4 +177,5 @@ class RestoreRun(EngineCall):
     def _refresh(self) -> None:
         if self.layer in self.viewer.layers:
             self.layer.refresh(extent=False, thumbnail=False, highlight=False)
+            say_again(self.viewer)
             self._refreshed = time.monotonic()

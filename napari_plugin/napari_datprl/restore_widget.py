@@ -31,8 +31,9 @@ from napari_datprl.restore_run import EngineCall, RestoreRun
 from napari_datprl.scene_restoration import MOST_TILES
 from napari_datprl.shortcuts import bind_keys
 from napari_datprl.sources import KEY, SceneSource
-from napari_datprl.status import show_values
+from napari_datprl.status import say_again, show_values
 from napari_datprl.uncertainty import UncertaintyRun, can_map
+from napari_datprl.upright import keep_upright
 from napari_datprl.viewing import what_is_shown
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ class RestoreWidget(QWidget):
         self._connect()
         self._on_layer()
         show_values(napari_viewer)
+        keep_upright(napari_viewer)
         bind_keys(napari_viewer)
         self._list_weights()
 
@@ -290,6 +292,7 @@ class RestoreWidget(QWidget):
         shown = self.restored_layer(layer)
         if shown is not None:
             shown.refresh(extent=False, thumbnail=False, highlight=False)
+            say_again(self.viewer)
 
     def _on_reply(self, reply: Reply) -> None:
         if isinstance(reply, Advanced):

@@ -24,10 +24,10 @@ def read_scenes(path: str | list[str]) -> list[LayerData]:
     InputError
         If a raster is damaged or of a kind that is not read.
     """
-    from napari_datprl.reader import watch_status
+    from napari_datprl.reader import watch_viewer
     from napari_datprl.scene_layers import scene_layer
 
-    watch_status()
+    watch_viewer()
     return [scene_layer(Path(each)) for each in (path if isinstance(path, list) else [path])]
 
 

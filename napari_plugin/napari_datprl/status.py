@@ -29,6 +29,11 @@ def show_values(viewer: ViewerModel) -> None:
     viewer.layers.events.inserted.connect(lambda event: _watch(viewer, event.value))
 
 
+def say_again(viewer: ViewerModel) -> None:
+    """Have the status bar speak anew of what lies under a cursor at rest, for the value there has changed."""
+    viewer.cursor.events.position(value=viewer.cursor.position)
+
+
 def _watch(viewer: ViewerModel, layer: Any) -> None:
     """Have a layer's status line written here."""
     if not isinstance(layer.metadata.get(KEY), VolumeSource | ArraySource | SceneSource | Restoration):

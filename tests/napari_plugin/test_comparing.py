@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from napari_datprl.compare_widget import CompareWidget
-from napari_datprl.comparing import Curtain, Mode
+from napari_datprl.comparing import Mode
+from napari_datprl.curtain import Curtain
 from napari_datprl.testing import brightened, opened, settle
 
 if TYPE_CHECKING:
@@ -105,6 +106,25 @@ def test_the_line_follows_the_mouse_that_took_hold_of_it_and_only_then(compared:
     assert compared.viewer.scene.camera.mouse_pan
     far = curtain._drag(compared.viewer, Event(left, "mouse_press"))
     assert next(far, "not taken") == "not taken"
+
+
+def test_the_line_stands_where_before_and_after_meet_in_other_planes_too(compared: CompareWidget) -> None:
+    viewer = compared.viewer
+    before = viewer.layers[0]
+    compared.set_mode(Mode.CURTAIN)
+    line = viewer.layers["curtain"]
+    compared.position.setValue(0.25)
+    axial = line.data[0].copy()
+    viewer.dims.order = (1, 0, 2)
+    low, high = np.asarray(before.extent.world)
+    half = np.asarray(before.scale) / 2
+    assert np.allclose(sorted(line.data[0][:, 0]), [low[0] - half[0], high[0] + half[0]])
+    assert np.allclose(line.data[0][:, 1], axial[:, 1])
+    viewer.dims.order = (2, 0, 1)
+    assert not line.visible, "the columns lie behind each other"
+    viewer.dims.order = (0, 1, 2)
+    assert line.visible
+    assert np.allclose(line.data[0], axial)
 
 
 def test_side_by_side_shows_both_with_names_colour_bars_and_a_scale(compared: CompareWidget) -> None:

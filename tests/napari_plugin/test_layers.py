@@ -15,6 +15,7 @@ from napari_datprl.layers import restored_layer
 from napari_datprl.messages import Network
 from napari_datprl.sources import KEY
 from napari_datprl.testing import fill, opened
+from napari_datprl.upright import keep_upright
 from napari_datprl.windows import full_window, windows_for
 
 from datprl_toolkit.errors import DatprlError
@@ -23,6 +24,7 @@ from datprl_toolkit.medical.testing import write_synthetic_series
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from napari.components import ViewerModel
     from napari_datprl.engine_process import EngineProcess
     from pydicom.dataset import FileDataset
 
@@ -87,6 +89,22 @@ def test_an_axial_series_lies_on_the_axes_of_the_patient(ct_folder: Path, pet_fo
         world = layer.data_to_world((2, 5, 7))
         assert np.allclose(world[::-1], patient_position(layer.metadata[KEY].volume, (2, 5, 7)))
         assert [str(unit) for unit in layer.units] == ["millimeter"] * 3
+
+
+def test_the_head_is_up_in_coronal_and_sagittal_planes(model: ViewerModel, ct_folder: Path) -> None:
+    model.add_layer(opened(ct_folder))
+    keep_upright(model)
+
+    def vertical() -> str:
+        return str(model.scene.camera.orientation2d[0])
+
+    assert vertical() == "down"
+    for order, expected in (((1, 0, 2), "up"), ((2, 0, 1), "up"), ((0, 1, 2), "down")):
+        model.dims.order = order
+        assert vertical() == expected
+    model.scene.camera.orientation2d = ("up", "right")
+    model.dims.order = (0, 2, 1)
+    assert vertical() == "up", "a person turned it over"
 
 
 def test_a_missing_slice_is_said_and_places_stay_those_of_the_slices(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from napari_datprl.comparing import Mode
 from napari_datprl.engine_process import EngineProcess
 from napari_datprl.restore_widget import RestoreWidget
 from napari_datprl.sources import KEY
-from napari_datprl.status import partner_of
+from napari_datprl.status import partner_of, say_again
 from napari_datprl.testing import opened, settle, wait_for
 
 from datprl_toolkit.errors import ErrorCode
@@ -329,6 +329,24 @@ def test_the_status_bar_says_value_unit_before_after_difference_and_place(model:
         assert f"restored {after:.6g} Bq/ml (SUV {after * source.suv_factor:.3g})" in said
         assert f"difference {after - before:+.4g}" in said
         assert "L 0.0 P 0.0 I 91.0 mm" in said
+
+
+def test_a_cursor_at_rest_is_told_what_becomes_of_the_value_under_it(
+    model: Viewer, restoring: RestoreWidget, pet_folder: Path
+) -> None:
+    original = model.add_layer(opened(pet_folder))
+    place = tuple(np.asarray((2, 20, 24)) * original.scale + original.translate)
+    model.mouse_over_canvas = True
+    model.dims.set_point(0, place[0])
+    model.cursor.position = place
+    say_again(model)
+    assert "restored" not in model.status["coordinates"]
+    restoring.start()
+    wait_for(lambda: finished(restoring))
+    at_full = model.status["coordinates"]
+    assert ", restored " in at_full
+    restoring.strength.setValue(0.0)
+    assert "difference +0," in model.status["coordinates"] != at_full
 
 
 def test_the_same_series_equals_the_command_line_in_the_window_too(
