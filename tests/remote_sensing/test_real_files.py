@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -16,11 +17,15 @@ from rio_cogeo.cogeo import cog_validate
 
 from datprl_toolkit.remote_sensing import Scene, SceneOptions, restore_scene
 from datprl_toolkit.remote_sensing.raster_reading import quiet_opening
-from datprl_toolkit.remote_sensing.testing import stub_restorer
+from datprl_toolkit.remote_sensing.seams import measure_seams
+from datprl_toolkit.remote_sensing.testing import stub_restorer, write_raster
 from datprl_toolkit.remote_sensing.windows import whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from datprl_toolkit.remote_sensing.options import ContextMode
+    from datprl_toolkit.restoring import Restorer
 
 SHARED_DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 REFUSED = ("cog_cmap", "slc", "corrupt")  # a palette, complex numbers, damage: see test_failures.py
@@ -36,10 +41,13 @@ pytestmark = [
 ]
 
 
+def scenes() -> list[Path]:
+    return sorted((SHARED_DATA / "rs_scene").rglob("*.tif"))
+
+
 def rasters() -> list[Path]:
-    folders = (SHARED_DATA / "geotiff_format", SHARED_DATA / "rs_scene" / "train")
-    found = sorted(path for folder in folders for path in folder.glob("*.tif"))
-    return [path for path in found if not path.stem.endswith(REFUSED)]
+    found = sorted((SHARED_DATA / "geotiff_format").glob("*.tif"))
+    return [path for path in found if not path.stem.endswith(REFUSED)] + scenes()
 
 
 @pytest.fixture(params=rasters(), ids=lambda path: path.stem)
@@ -132,6 +140,24 @@ def test_as_zarr_it_is_read_by_old_gdal_and_by_xarray_as_the_cog_is(
     with quiet_opening(), rasterio.open(tmp_path / "copy.tif") as dataset:
         copied = dataset.read(1)
     assert copied.tobytes() == pixels(source)[0].tobytes()
+
+
+@pytest.mark.parametrize("scene", scenes(), ids=lambda path: path.stem)
+def test_the_tiles_of_a_scene_equal_the_whole_and_leave_no_seam(scene: Path, tmp_path: Path, tiny: Restorer) -> None:
+    with rasterio.open(scene) as dataset:
+        values = dataset.read([1, 2, 3], window=((0, 200), (0, 200))).astype(np.float32) / np.float32(255)
+    original = write_raster(tmp_path / "scene.tif", values, photometric="RGB")
+    restored = {}
+    modes: tuple[ContextMode, ...] = ("scene", "tile")
+    for context, tile in product(modes, (64, 1024)):
+        options = SceneOptions(tile=tile, halo=48, context=context, scaling="minmax:0,1")
+        output = restore_scene(original, tmp_path / f"{context}{tile}.tif", tiny, options).output
+        restored[context, tile] = pixels(output)
+    assert np.abs(restored["scene", 64] - restored["scene", 1024]).max() <= 1e-4
+    assert np.abs(restored["tile", 64] - restored["tile", 1024]).max() > 1e-4
+    seams = measure_seams(tmp_path / "scene64.tif", tile=64, original=original)
+    assert seams.index <= 1.02
+    assert seams.is_seamless
 
 
 def test_all_of_them_are_found() -> None:

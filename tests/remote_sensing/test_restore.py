@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -10,12 +11,13 @@ import pytest
 import rasterio
 import torch
 from affine import Affine
+from dask.base import compute
 from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp
 from rasterio.rpc import RPC
 
-from datprl_toolkit.remote_sensing import Scene, SceneOptions, restore_scene
+from datprl_toolkit.remote_sensing import Scene, SceneOptions, plan, restore_scene, threads
 from datprl_toolkit.remote_sensing.testing import photograph, stub_restorer, write_raster
 from datprl_toolkit.remote_sensing.windows import whole
 
@@ -385,17 +387,27 @@ def test_a_device_that_takes_several_tiles_at_once_gives_the_same(
     assert np.array_equal(outputs[0], outputs[1])
 
 
-def test_the_same_bytes_are_written_whatever_the_number_of_workers(
+def test_the_same_bytes_are_written_whatever_the_number_of_workers_in_a_task_for_each_shard(
     tmp_path: Path, tiny: Restorer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("datprl_toolkit.remote_sensing.plan.LARGEST_SHARD", 512)
+    monkeypatch.setattr(plan, "LARGEST_SHARD", 256)
+    tasks: list[int] = []
+
+    def counting(*graph: Any, **how: Any) -> Any:
+        tasks.append(sum(len(task.dask) for task in graph))
+        return compute(*graph, **how)  # type: ignore[no-untyped-call]
+
+    monkeypatch.setattr(threads, "compute", counting)
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
     source = write_raster(tmp_path / "scene.tif", photograph(3, 520, 300, "uint16"))
     outputs = []
-    for workers in (1, 3):
-        monkeypatch.setattr("datprl_toolkit.remote_sensing.threads._MOST_WORKERS", workers)
+    for workers in (1, 2, 4):
+        monkeypatch.setattr(threads, "_MOST_WORKERS", workers)
         outcome = restore_scene(source, tmp_path / f"{workers}.tif", tiny, SceneOptions(tile=256, halo=16))
         outputs.append(_all(Scene.open(outcome.output)))
+    assert tasks == [3 * 2] * 3
     assert np.array_equal(outputs[0], outputs[1])
+    assert np.array_equal(outputs[0], outputs[2])
     assert not np.array_equal(outputs[0], photograph(3, 520, 300, "uint16"))
 
 
