@@ -258,12 +258,17 @@ def _scaling_guess(scene: Scene, profile: IntensityProfile | None) -> Finding:
     )
 
 
+def _counted(count: int, what: str) -> str:
+    """Return a number and what it counts."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
 def _treatment(look: _Look, profile: IntensityProfile | None, sample: SceneSample | None) -> tuple[Fact, ...]:
     scene = look.scene
     target, written = plan_target(scene, look.choice, DEFAULTS)
     numbers = ", ".join(map(str, look.choice.numbers))
     others = len(written) - len(look.choice.numbers)
-    copied = f"; {others} others are copied" if others else ""
+    copied = f"; {others} other{' is' if others == 1 else 's are'} copied" if others else ""
     size, step = shard_size(target), DEFAULTS.tile
     shards = _tiles(scene.grid.shape, size)
     seen = step + 2 * DEFAULTS.halo
@@ -272,7 +277,7 @@ def _treatment(look: _Look, profile: IntensityProfile | None, sample: SceneSampl
     windows = 0 if sample is None else len(sample.windows)
     nodes = len(scene_lattice(target.grid.shape).nodes)
     shared = "one for the whole scene" if nodes == 1 else f"one at each of {nodes} places, interpolated in between"
-    context = f"{shared}, from {windows} sampled windows" if windows else shared
+    context = f"{shared}, from {_counted(windows, 'sampled window')}" if windows else shared
     return (
         Fact("bands", "bands", f"{numbers} restored ({look.choice.reason}){copied}", list(look.choice.numbers)),
         _scaling_fact(profile),
@@ -282,7 +287,8 @@ def _treatment(look: _Look, profile: IntensityProfile | None, sample: SceneSampl
             "tiles",
             "tiles",
             f"{tiles} of {step} x {step} pixels, each seen with {DEFAULTS.halo} pixels around it "
-            f"({(seen / step) ** 2:.2f} times the pixels), in {shards} pieces of up to {size} x {size} written at once",
+            f"({(seen / step) ** 2:.2f} times the pixels), "
+            f"in {_counted(shards, 'piece')} of up to {size} x {size} written at once",
             {"tiles": tiles, "tile": step, "halo": DEFAULTS.halo, "shards": shards, "shard": size},
         ),
         Fact(
