@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from napari.qt.threading import thread_worker
 from qtpy.QtCore import QObject, QTimer, Signal
 
+from napari_datprl.collecting import FULL_COLLECTIONS
 from napari_datprl.layers import restored_layer
 from napari_datprl.messages import (
     Advanced,
@@ -60,6 +61,7 @@ class EngineCall(QObject):
 
     def start(self) -> None:
         """Start."""
+        FULL_COLLECTIONS.hold()
         self._worker.start()
 
     def cancel(self) -> None:
@@ -82,6 +84,7 @@ class EngineCall(QObject):
         self.replied.emit(reply)
 
     def _on_end(self) -> None:
+        FULL_COLLECTIONS.release()
         self.ended.emit(self._last or Cancelled())
 
 
@@ -120,6 +123,7 @@ class RestoreRun(EngineCall):
         self.restoration = restoration
         self.layer = self._made_layer()
         self._refreshed = time.monotonic()
+        self._refreshing = False
         self.replied.connect(self._take)
 
     def start(self) -> None:
@@ -175,6 +179,13 @@ class RestoreRun(EngineCall):
         self.layer.visible = True
 
     def _refresh(self) -> None:
+        """Draw anew, once for all that arrives in one turn."""
+        if not self._refreshing:
+            self._refreshing = True
+            QTimer.singleShot(0, self._draw)
+
+    def _draw(self) -> None:
+        self._refreshing = False
         if self.layer in self.viewer.layers:
             self.layer.refresh(extent=False, thumbnail=False, highlight=False)
             say_again(self.viewer)

@@ -50,6 +50,7 @@ class SceneRestoration(Restoration):
         self.tiles = tiles
         self.scaling = scaling
         self._changes: dict[int, list[FloatArray]] = {}
+        self._last: tuple[tuple[int, ...], npt.NDArray[Any]] = (), np.empty(0)
         shapes = [level.shape[:2] for level in source.levels]
         channels = (4,) if source.is_coloured else ()
         dtype = np.uint8 if source.is_coloured else np.float32
@@ -74,12 +75,20 @@ class SceneRestoration(Restoration):
     def region(self, level: int, rows: slice, columns: slice) -> npt.NDArray[Any]:
         """Return a region of a level as it is shown: RGBA as uint8, or grey values as float32."""
         change, known = self._gathered(level, rows, columns)
-        stored = np.asarray(self.source.levels[level][rows, columns])
+        stored = self._stored(level, rows, columns)
         values = stored.reshape(change.shape).astype(np.float32) + np.float32(self.strength) * change
         if not self.source.is_coloured:
             return np.where(known, values[..., 0], np.float32(np.nan))
         opaque = np.where(known, 255, 0).astype(np.uint8)
         return np.concatenate([self.source.stretched(values), opaque[..., None]], axis=-1)
+
+    def _stored(self, level: int, rows: slice, columns: slice) -> npt.NDArray[Any]:
+        """Return stored values of a region; those of the last one are kept, which every tile that arrives asks for."""
+        place, stored = self._last
+        if place != (level, rows.start, rows.stop, columns.start, columns.stop):
+            stored = np.asarray(self.source.levels[level][rows, columns])
+            self._last = (level, rows.start, rows.stop, columns.start, columns.stop), stored
+        return stored
 
     def difference(self, level: int, rows: slice, columns: slice) -> FloatArray:
         """Return restored minus original in a region of a level, the mean over the bands; NaN where it is unknown."""
