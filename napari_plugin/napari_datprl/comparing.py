@@ -13,6 +13,7 @@ from napari.layers import Image
 
 from napari_datprl.combined import Difference, Planes, follow, symmetric_limit
 from napari_datprl.software_rendering import keep_programs
+from napari_datprl.status import say_again
 from napari_datprl.viewing import TEMPORARY, add_beside, shown_index
 
 if TYPE_CHECKING:
@@ -99,6 +100,7 @@ class Comparison:
         self.viewer.canvas.overlays.scale_bar.visible = True
         # The status bar speaks of the layer in hand: of this one it tells both values.
         self.viewer.layers.selection.active = self.pair.after
+        say_again(self.viewer)
         self._arrange()
 
     def _arrange(self) -> None:

@@ -101,7 +101,7 @@ class Curtain(Comparison):
 
     def _drag(self, viewer: Any, event: Any) -> Iterator[None]:
         """Take hold of the line near to which the button was pressed."""
-        before, columns = self.pair.before, Planes(self.pair.before).grid[-1]
+        before, columns = self.pair.before, int(Planes(self.pair.before).grid[-1])
 
         def share_under_cursor() -> float:
             position = np.asarray(event.position, dtype=float)[-before.ndim :]
