@@ -2,8 +2,9 @@
 
     python benchmarks/bench_classical.py PREPARED --weights small --json classical.json
 
-PREPARED is what `recipes/prepare_data.py` made. A method has one parameter; for CT and PET it is chosen for each dose,
-which the network is not told. PSNR in dB, over [0, 1], as in the paper.
+PREPARED is what `recipes/prepare_data.py` made; the extra `baselines` has what the methods need. A method has one
+parameter; for CT and PET it is chosen for each dose, which the network is not told. PSNR in dB, over [0, 1], as in the
+paper.
 """
 
 from __future__ import annotations

@@ -24,6 +24,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from datprl_toolkit.network import DatprlNetwork, preset
+from datprl_toolkit.network.onednn import product as by_onednn
 from datprl_toolkit.network.strips import STRIP_VALUES
 
 GIGA = 1e9
@@ -73,7 +74,7 @@ class Profile(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 def classify(name: str, arguments: tuple[Any, ...], result: Any) -> tuple[str, float]:
     """Return the class of an operation, and its floating-point operations."""
-    if name.startswith(("aten.linear", "aten.mm")):
+    if name.startswith(("aten.linear", "aten.mm", "mkldnn._linear")):
         return "1x1 convolutions", 2.0 * result.numel() * arguments[0].shape[-1]
     if name.startswith(("aten.matmul", "aten.bmm")):
         return "attention: products", 2.0 * result.numel() * arguments[0].shape[-1]
@@ -84,7 +85,8 @@ def classify(name: str, arguments: tuple[Any, ...], result: Any) -> tuple[str, f
             return "1x1 convolutions", operations
         if weight.shape[1] > 1:
             return "3x3 convolutions between levels", operations
-        return ("3x3 depthwise with gate" if "mkldnn" in name else "3x3 depthwise"), operations
+        gated = "binary" in name or "gelu" in arguments
+        return ("3x3 depthwise with gate" if gated else "3x3 depthwise"), operations
     for part, wanted in (("layer_norm", "LayerNorm"), ("gelu", "GELU"), ("aten.add.out", "residual sums")):
         if part in name:
             return wanted, 0.0
@@ -158,7 +160,9 @@ def rates() -> tuple[float, float]:
     matrix = torch.rand(MATRIX, MATRIX)
     source = torch.rand(STRIP_VALUES)
     target = torch.empty_like(source)
-    product = min(busy(lambda: matrix @ matrix) for _ in range(REPEATS))
+    # Whichever library is faster here.
+    with torch.inference_mode():
+        product = min(busy(way) for way in (lambda: matrix @ matrix, lambda: by_onednn(matrix, matrix)) * REPEATS)
     copy = min(busy(lambda: target.copy_(source)) for _ in range(REPEATS))
     return 2 * MATRIX**3 / product / GIGA, 2 * source.numel() * source.element_size() / copy / GIGA
 
