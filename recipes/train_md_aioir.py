@@ -251,7 +251,7 @@ def export(trainer: Trainer, name: str, path: Path, *, leads: bool = True, half:
 
 def make_card(trainer: Trainer, name: str, scores: dict[str, TaskScore]) -> WeightsCard:
     """Return the card of the weights: figures per task, sources, settings."""
-    config, data = trainer.config, trainer.data
+    config, data = replace(trainer.config, batch_size=trainer.whole_batch), trainer.data
     return WeightsCard(
         name=name,
         config=config.network,

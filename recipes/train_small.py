@@ -16,6 +16,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from datprl_toolkit.training.variants import VARIANTS
+
 SHALLOW = {"encoder_blocks": [1, 1, 2], "decoder_blocks": [1, 1, 1]}
 SHARPENING = {"natural_super_resolution": 2, "natural_deblurring": 2}
 SHARPENED = {"pixel": 1.0, "fourier": 0.1, "pixel_epsilon": 0.0, "balance": 0.0}
@@ -207,6 +209,8 @@ def command(arguments: argparse.Namespace, folder: Path, settings: dict[str, Any
     if weights is not None:
         parts += ["--start-from", str(weights)]
         settings = {"anchored": 0.0, "warm_up": 100, "task_candidates": SHARPENING, **settings}
+    # The weights that are shipped were trained before the images had variants.
+    settings = {"left_out": sorted(VARIANTS.values()), **settings}
     if arguments.steps:
         settings = {**settings, "steps": arguments.steps}
     for name, value in settings.items():

@@ -180,6 +180,11 @@ class DistributedTrainer(Trainer):
         self.batches.state = mine["batches"]
         torch.set_rng_state(mine["random"])
 
+    @property
+    def whole_batch(self) -> int:
+        """Images in a batch of all processes of the run."""
+        return self.config.batch_size * self.processes.count
+
     def any_process(self, flag: bool) -> bool:
         """Return whether any process of the run says yes."""
         return self.processes.any(flag, self.device)

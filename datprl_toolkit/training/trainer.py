@@ -163,6 +163,11 @@ class Trainer:
         """Whether text features are aligned with what the domain pool gives (equation 2)."""
         return self.config.domain_prompts == "pool" and self.network.domain_pool is not None
 
+    @property
+    def whole_batch(self) -> int:
+        """Images in a batch of all processes of the run; this is the only one."""
+        return self.config.batch_size
+
     def any_process(self, flag: bool) -> bool:
         """Return whether any process of the run says yes; this is the only one."""
         return flag
