@@ -145,6 +145,7 @@ class RestoreRun(EngineCall):
             self.advanced.emit("restoring", self.restoration.done, self.restoration.total)
         elif self.restoration.done and self.layer in self.viewer.layers:
             self.layer.refresh(extent=False)
+            say_again(self.viewer)
         elif self.layer in self.viewer.layers:
             self.viewer.layers.remove(self.layer)
 
@@ -177,6 +178,8 @@ class RestoreRun(EngineCall):
 
     def _let_see(self) -> None:
         self.layer.visible = True
+        # All may have arrived before the layer was there.
+        say_again(self.viewer)
 
     def _refresh(self) -> None:
         """Draw anew, once for all that arrives in one turn."""
