@@ -181,13 +181,15 @@ def count_operations(call: Callable[[], object]) -> float:
 
 def operations_of_product(pixels: Sequence[int], weight: Sequence[int], *_: Any, out_shape: Any, **__: Any) -> int:
     """Return the operations of a product that oneDNN was called for by hand."""
-    return 2 * math.prod(out_shape) * weight[-1]
+    operations: int = 2 * math.prod(out_shape) * weight[-1]
+    return operations
 
 
 def operations_of_convolution(features: Any, second: Any, third: Any, *_: Any, out_shape: Any, **__: Any) -> int:
     """Return the same of a convolution: the kernels come second or, where it is multiplied with a gate, third."""
     kernels = third if third is not None and len(third) == len(out_shape) else second
-    return 2 * math.prod(out_shape) * math.prod(kernels[1:])
+    operations: int = 2 * math.prod(out_shape) * math.prod(kernels[1:])
+    return operations
 
 
 def machine_rates(device: torch.device) -> dict[str, float]:
