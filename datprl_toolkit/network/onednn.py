@@ -6,7 +6,7 @@ That library does not use the widest registers of every maker's processors; oneD
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor, nn
@@ -67,5 +67,5 @@ class Convolution(nn.Conv2d):
 
     def forward(self, input: Tensor) -> Tensor:
         """Convolve features (images, channels, H, W)."""
-        padding = (self.kernel_size[0] // 2 if self.padding != (0, 0) else 0,) * 2
+        padding = cast("tuple[int, int]", self.padding)
         return convolve(input, self.weight, self.bias, padding=padding, stride=self.stride, groups=self.groups)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from itertools import product
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -20,14 +19,15 @@ from datprl_toolkit.remote_sensing.raster_reading import quiet_opening
 from datprl_toolkit.remote_sensing.seams import measure_seams
 from datprl_toolkit.remote_sensing.testing import stub_restorer, write_raster
 from datprl_toolkit.remote_sensing.windows import whole
+from tests.remote_sensing.conftest import SHARED_DATA
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from datprl_toolkit.remote_sensing.options import ContextMode
     from datprl_toolkit.restoring import Restorer
 
-SHARED_DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 REFUSED = ("cog_cmap", "slc", "corrupt")  # a palette, complex numbers, damage: see test_failures.py
 SIDE = 150
 SCALE = 4
@@ -160,7 +160,6 @@ def test_the_tiles_of_a_scene_equal_the_whole_and_leave_no_seam(scene: Path, tmp
     assert seams.is_seamless
 
 
+@pytest.mark.usefixtures("shared_data")
 def test_all_of_them_are_found() -> None:
-    if not SHARED_DATA.is_dir():
-        pytest.skip("the shared data are not beside the repository")
     assert len(rasters()) == 29
