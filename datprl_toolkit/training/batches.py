@@ -175,17 +175,15 @@ def balanced_draw(
     return [tasks[int(i)] for i in sorted(drawn)]
 
 
-def task_makers(
-    data: PreparedData, tasks: Sequence[str], left_out: Sequence[str] = ()
-) -> dict[str, list[tuple[float, PairMaker]]]:
-    """Return what makes pairs for each of `tasks` from prepared data, without the sources in `left_out`.
+def task_makers(data: PreparedData, tasks: Sequence[str]) -> dict[str, list[tuple[float, PairMaker]]]:
+    """Return what makes pairs for each of `tasks` from prepared data.
 
     Raises
     ------
     InputError
         ``E_EMPTY`` if the prepared data lack what a task needs.
     """
-    known = _all_makers(data.sources, left_out)
+    known = _all_makers(data.sources)
     if "folders" in data.manifest:
         from datprl_toolkit.training.folders import folder_makers
 
@@ -200,10 +198,9 @@ def task_makers(
     return {task: known[task] for task in tasks}
 
 
-def _all_makers(sources: Mapping[str, Source], left_out: Sequence[str]) -> dict[str, list[tuple[float, PairMaker]]]:
+def _all_makers(sources: Mapping[str, Source]) -> dict[str, list[tuple[float, PairMaker]]]:
     """Weights: real pairs often enough to be learnt, simulated ones often enough not to be learnt by heart."""
     empty = Source("", {"clean": [], "layer": [], "kernel": [], "opacity": [], "depth": []})
-    sources = {name: source for name, source in sources.items() if name not in left_out}
 
     def get(name: str) -> Source:
         return sources.get(name, empty)

@@ -12,16 +12,16 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from datprl_toolkit.errors import ErrorCode, InputError
+from datprl_toolkit.errors import ErrorCode, InputError, OptionError
 from datprl_toolkit.files import staged_file
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
     import numpy.typing as npt
@@ -72,6 +72,29 @@ class PreparedData:
         entries = {**self.manifest.get("sources", {}), **self.manifest.get("validation", {})}
         lines = [f"{name} {entry['sha256']}" for name, entry in sorted(entries.items())]
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+    def without(self, names: Collection[str]) -> PreparedData:
+        """Return the data without some sources, as if they had not been prepared.
+
+        Raises
+        ------
+        OptionError
+            ``E_OPTION`` if there is no source of a name.
+        """
+        unknown = sorted(set(names) - self.sources.keys())
+        if unknown:
+            raise OptionError(
+                ErrorCode.OPTION,
+                f"there are no prepared sources called {', '.join(unknown)} to leave out",
+                where="left_out",
+                remedy=f"There are {', '.join(sorted(self.sources))}",
+            )
+
+        def kept(entries: Mapping[str, Any]) -> dict[str, Any]:
+            return {name: entry for name, entry in entries.items() if name not in names}
+
+        parts = {part: kept(self.manifest[part]) for part in ("sources", "folders") if part in self.manifest}
+        return replace(self, sources=kept(self.sources), manifest={**self.manifest, **parts})
 
 
 def save_source(folder: Path, source: Source) -> dict[str, Any]:

@@ -75,7 +75,7 @@ class Trainer:
         text: Mapping[str, npt.NDArray[np.float32]] | None = None,
         report: Callable[[str], None] | None = None,
     ) -> None:
-        self.config, self.data, self.folder = config, data, folder
+        self.config, self.data, self.folder = config, data.without(config.left_out), folder
         self.device = torch.device(device)
         self.text = dict(text or {})
         self.report = report or partial(print, flush=True)
@@ -84,7 +84,7 @@ class Trainer:
         self.average = copy.deepcopy(self.network).requires_grad_(requires_grad=False).eval()
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=config.learning_rate, betas=config.betas)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=config.precision == "float16")
-        makers = task_makers(data, config.tasks, config.left_out)
+        makers = task_makers(self.data, config.tasks)
         self.batches = BalancedBatches(
             makers,
             config.batch_size,

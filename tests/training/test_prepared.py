@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from datprl_toolkit.errors import InputError
+from datprl_toolkit.errors import InputError, OptionError
 from datprl_toolkit.training import PreparedData, load_prepared
 from datprl_toolkit.training.preparation import (
     from_integers,
@@ -38,6 +38,21 @@ def test_other_arrays_have_another_fingerprint(folder: Path, tmp_path: Path) -> 
     manifest["sources"]["ct"]["sha256"] = "0" * 64
     (copy / "manifest.json").write_text(json.dumps(manifest))
     assert load_prepared(copy).fingerprint != load_prepared(folder).fingerprint
+
+
+def test_without_a_source_the_data_are_those_in_which_it_was_not_prepared(folder: Path) -> None:
+    whole = load_prepared(folder)
+    part = whole.without(["rain", "ct"])
+    assert part.sources.keys() == whole.sources.keys() - {"rain", "ct"}
+    assert part.manifest["sources"].keys() == part.sources.keys()
+    assert part.validation == whole.validation
+    assert part.fingerprint != whole.fingerprint == whole.without([]).fingerprint
+
+
+def test_a_source_that_is_not_there_cannot_be_left_out(folder: Path) -> None:
+    with pytest.raises(OptionError, match=r"E_OPTION.* called snow to leave out") as raised:
+        load_prepared(folder).without(["rain", "snow"])
+    assert "remote_tiles" in str(raised.value)
 
 
 def damage(folder: Path, tmp_path: Path, name: str, content: bytes | None) -> PreparedData:
