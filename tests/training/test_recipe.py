@@ -55,8 +55,8 @@ def test_a_run_in_slices_ends_with_weights_that_the_toolkit_loads(
     recipe: ModuleType, folder: Path, settings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "run"
-    common = ("--data", folder, "--out", out, "--config", settings, "--name", "tiny", "--threads", 1)
-    common += ("--set", 'left_out=["rice2"]')
+    left_out = ("--set", 'left_out=["rice2"]')
+    common = ("--data", folder, "--out", out, "--config", settings, "--name", "tiny", "--threads", 1, *left_out)
     call(recipe, monkeypatch, *common, "--minutes", 0)
     assert not (out / "tiny.safetensors").exists()
     with pytest.raises(SystemExit, match="E_EXISTS"):
