@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +15,13 @@ from napari_datprl.restoration import Restoration
 from napari_datprl.sources import SceneSource
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from napari_datprl.messages import FloatArray, Network
 
 TILE = 512
+MOST_KEPT = 4096**2
+"""Pixels of the largest picture that is kept, so that a tile that arrives is all that has to be drawn."""
 MOST_TILES = 144
 """Tiles that are kept at most, 600 MB of three bands; a larger scene is restored where somebody looks at it."""
 
@@ -50,7 +55,7 @@ class SceneRestoration(Restoration):
         self.tiles = tiles
         self.scaling = scaling
         self._changes: dict[int, list[FloatArray]] = {}
-        self._last: tuple[tuple[int, ...], npt.NDArray[Any]] = (), np.empty(0)
+        self._pictures: dict[int, _Picture] = {}
         shapes = [level.shape[:2] for level in source.levels]
         channels = (4,) if source.is_coloured else ()
         dtype = np.uint8 if source.is_coloured else np.float32
@@ -70,25 +75,47 @@ class SceneRestoration(Restoration):
         for _ in range(len(self.source.levels) - 1):
             levels.append(_halved(levels[-1]))
         self._changes[index] = levels
+        for picture in self._pictures.values():
+            picture.drawn.discard(index)
         self.changed.emit()
 
     def region(self, level: int, rows: slice, columns: slice) -> npt.NDArray[Any]:
         """Return a region of a level as it is shown: RGBA as uint8, or grey values as float32."""
-        change, known = self._gathered(level, rows, columns)
-        stored = self._stored(level, rows, columns)
-        values = stored.reshape(change.shape).astype(np.float32) + np.float32(self.strength) * change
-        if not self.source.is_coloured:
-            return np.where(known, values[..., 0], np.float32(np.nan))
-        opaque = np.where(known, 255, 0).astype(np.uint8)
-        return np.concatenate([self.source.stretched(values), opaque[..., None]], axis=-1)
+        picture = self._picture(level, rows, columns)
+        new = [part for part in self._parts(level, rows, columns) if part.index not in picture.drawn]
+        if new:
+            self._draw(picture, new, level, (rows.start, columns.start))
+        return picture.values.copy()
 
-    def _stored(self, level: int, rows: slice, columns: slice) -> npt.NDArray[Any]:
-        """Return stored values of a region; those of the last one are kept, which every tile that arrives asks for."""
-        place, stored = self._last
-        if place != (level, rows.start, rows.stop, columns.start, columns.stop):
-            stored = np.asarray(self.source.levels[level][rows, columns])
-            self._last = (level, rows.start, rows.stop, columns.start, columns.stop), stored
-        return stored
+    def _picture(self, level: int, rows: slice, columns: slice) -> _Picture:
+        """Return what was drawn of a region; blank if the last one of this level was another or of another strength."""
+        place = (rows.start, rows.stop, columns.start, columns.stop, self.strength)
+        picture = self._pictures.get(level)
+        if picture is None or picture.place != place:
+            shape = (rows.stop - rows.start, columns.stop - columns.start)
+            blank = np.zeros((*shape, 4), np.uint8) if self.source.is_coloured else np.full(shape, np.nan, np.float32)
+            picture = _Picture(place, blank)
+            if shape[0] * shape[1] <= MOST_KEPT:
+                self._pictures[level] = picture
+        return picture
+
+    def _draw(self, picture: _Picture, parts: list[_Part], level: int, first: tuple[int, int]) -> None:
+        """Draw the parts of tiles; what is stored where they lie is read at once, for each reading takes its time."""
+        top, left = (min(part.inside[axis].start for part in parts) for axis in (0, 1))
+        bottom, right = (max(part.inside[axis].stop for part in parts) for axis in (0, 1))
+        row, column = first
+        stored = np.asarray(self.source.levels[level][row + top : row + bottom, column + left : column + right])
+        for part in parts:
+            rows, columns = part.inside
+            here = stored[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
+            values = np.float32(self.strength) * part.change
+            values += here.reshape(values.shape)
+            if self.source.is_coloured:
+                picture.values[part.inside][..., :3] = self.source.stretched(values)
+                picture.values[part.inside][..., 3] = 255
+            else:
+                picture.values[part.inside] = values[..., 0]
+            picture.drawn.add(part.index)
 
     def difference(self, level: int, rows: slice, columns: slice) -> FloatArray:
         """Return restored minus original in a region of a level, the mean over the bands; NaN where it is unknown."""
@@ -103,29 +130,53 @@ class SceneRestoration(Restoration):
 
     def _gathered(self, level: int, rows: slice, columns: slice) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
         """Return the changes in a region of a level, (h, w, bands), and where they are known."""
+        shape = (rows.stop - rows.start, columns.stop - columns.start)
+        change = np.zeros((*shape, len(self.source.bands)), dtype=np.float32)
+        known = np.zeros(shape, dtype=np.bool_)
+        for part in self._parts(level, rows, columns):
+            change[part.inside] = part.change
+            known[part.inside] = True
+        return change, known
+
+    def _parts(self, level: int, rows: slice, columns: slice) -> Iterator[_Part]:
+        """Yield what lies in a region of a level of each tile that was restored."""
         full, here = self.source.levels[0].shape[:2], self.source.levels[level].shape[:2]
         # The centres of the pixels of this level, as pixels of the finest.
         row, column = (
             ((np.arange(part.start, part.stop) + 0.5) * (size / length)).astype(int)
             for part, size, length in zip((rows, columns), full, here, strict=True)
         )
-        change = np.zeros((len(row), len(column), len(self.source.bands)), dtype=np.float32)
-        known = np.zeros(change.shape[:2], dtype=np.bool_)
         step = round(np.log2(full[0] / here[0]))
         for index, levels in list(self._changes.items()):
             tile = self.tiles[index]
             (top, bottom), (left, right) = (
-                np.searchsorted(row, (tile.top, tile.bottom)),
-                np.searchsorted(column, (tile.left, tile.right)),
+                np.searchsorted(row, (tile.top, tile.bottom)).tolist(),
+                np.searchsorted(column, (tile.left, tile.right)).tolist(),
             )
             if top == bottom or left == right:
                 continue
             held = levels[min(step, len(levels) - 1)]
             down = np.minimum((row[top:bottom] - tile.top) >> step, held.shape[0] - 1)
             across = np.minimum((column[left:right] - tile.left) >> step, held.shape[1] - 1)
-            change[top:bottom, left:right] = held[_compact(down)][:, _compact(across)]
-            known[top:bottom, left:right] = True
-        return change, known
+            yield _Part(index, np.s_[top:bottom, left:right], held[_compact(down)][:, _compact(across)])
+
+
+@dataclass
+class _Picture:
+    """A region as it was drawn last: where and at which strength, its values, and the tiles that are in it."""
+
+    place: tuple[float, ...]
+    values: npt.NDArray[Any]
+    drawn: set[int] = field(default_factory=set)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What lies of a tile in a region: the tile's index, its place in the region, and its change, (h, w, bands)."""
+
+    index: int
+    inside: tuple[slice, slice]
+    change: FloatArray
 
 
 def tiles_of(shape: tuple[int, int], shown: Window) -> tuple[Window, ...]:

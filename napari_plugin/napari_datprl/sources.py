@@ -101,8 +101,13 @@ class SceneSource:
     def stretched(self, values: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
         """Return stored values as they are shown: the window as 0 to 255."""
         low, high = self.window
-        scaled = (np.nan_to_num(values.astype(np.float32), nan=low) - np.float32(low)) * np.float32(255 / (high - low))
-        shown: npt.NDArray[np.uint8] = np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
+        scaled = values.astype(np.float32)
+        scaled -= np.float32(low)
+        scaled *= np.float32(255 / (high - low))
+        np.rint(scaled, out=scaled)
+        # Of NaN and 0 this maximum is 0, so that what is missing is black.
+        np.fmin(np.fmax(scaled, 0, out=scaled), 255, out=scaled)
+        shown: npt.NDArray[np.uint8] = scaled.astype(np.uint8)
         return shown
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -114,6 +115,47 @@ def test_what_is_seen_of_a_scene_is_what_the_command_line_writes(
     made.set_strength(0.0)
     assert np.array_equal(np.asarray(after.data[0])[..., :3], np.asarray(before.data[0]))
     made.set_strength(0.5)
+
+
+class Read:
+    """An array that keeps the shapes of what is read of it."""
+
+    def __init__(self, values: np.ndarray) -> None:
+        self.values, self.shape, self.shapes = values, values.shape, list[tuple[int, ...]]()
+
+    def __getitem__(self, key: tuple[slice, slice]) -> np.ndarray:
+        self.shapes.append(self.values[key].shape[:2])
+        return self.values[key]
+
+
+@pytest.mark.parametrize("bands", [(1, 2, 3), (1,)])
+def test_a_tile_that_arrives_is_all_that_is_read_and_drawn_of_a_view(
+    restored: tuple[Image, Image, SceneRestoration], bands: tuple[int, ...]
+) -> None:
+    source = restored[2].source
+    fine = Read(np.asarray(source.levels[0])[..., : len(bands)].squeeze())
+    source = replace(source, bands=bands, levels=[fine, fine.values[::2, ::2]])
+    tiles = tiles_of((HEIGHT, WIDTH), Window(0, HEIGHT, 0, WIDTH))
+    made = SceneRestoration(source, Network("any", "cpu"), 1.0, tiles)
+    view = np.s_[100:650, 300:1000]
+    at_once = SceneRestoration(source, Network("any", "cpu"), 1.0, tiles)
+    made.stack[0][view], made.stack[1][:]
+    assert fine.shapes == [], "nothing is restored yet"
+    for index, tile in enumerate(tiles):
+        change = np.random.default_rng(index).normal(0, 3000, (tile.height, tile.width, len(bands))).astype(np.float32)
+        made.add(index, change)
+        at_once.add(index, change)
+        fine.shapes.clear()
+        shown, coarse = made.stack[0][view], made.stack[1][:]
+        seen = [max(0, min(650, tile.bottom) - max(100, tile.top)), max(0, min(1000, tile.right) - max(300, tile.left))]
+        assert fine.shapes == ([tuple(seen)] if all(seen) else [])
+        shown[:] = 0
+    assert np.array_equal(made.stack[0][view], at_once.stack[0][view], equal_nan=True)
+    assert np.array_equal(coarse, at_once.stack[1][:], equal_nan=True)
+    first = np.s_[tiles[0].top : tiles[0].bottom, tiles[0].left : tiles[0].right]
+    made.add(0, np.zeros((tiles[0].height, tiles[0].width, len(bands)), np.float32))
+    again, stored = made.stack[0][first], fine.values[first]
+    assert np.array_equal(again[..., :3], source.stretched(stored)) if source.is_coloured else (again == stored).all()
 
 
 @pytest.mark.parametrize("ending", [".tif", ".zarr"])
