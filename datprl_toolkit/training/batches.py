@@ -175,15 +175,19 @@ def balanced_draw(
     return [tasks[int(i)] for i in sorted(drawn)]
 
 
-def task_makers(data: PreparedData, tasks: Sequence[str]) -> dict[str, list[tuple[float, PairMaker]]]:
+def task_makers(
+    data: PreparedData, tasks: Sequence[str], *, varied_haze: float = 0.0
+) -> dict[str, list[tuple[float, PairMaker]]]:
     """Return what makes pairs for each of `tasks` from prepared data.
+
+    `varied_haze` is the share of the crops in haze or under clouds that are varied.
 
     Raises
     ------
     InputError
         ``E_EMPTY`` if the prepared data lack what a task needs.
     """
-    known = _all_makers(data.sources)
+    known = _all_makers(data.sources, varied_haze)
     if "folders" in data.manifest:
         from datprl_toolkit.training.folders import folder_makers
 
@@ -198,7 +202,7 @@ def task_makers(data: PreparedData, tasks: Sequence[str]) -> dict[str, list[tupl
     return {task: known[task] for task in tasks}
 
 
-def _all_makers(sources: Mapping[str, Source]) -> dict[str, list[tuple[float, PairMaker]]]:
+def _all_makers(sources: Mapping[str, Source], varied_haze: float) -> dict[str, list[tuple[float, PairMaker]]]:
     """Weights: real pairs often enough to be learnt, simulated ones often enough not to be learnt by heart."""
     empty = Source("", {"clean": [], "layer": [], "kernel": [], "opacity": [], "depth": []})
 
@@ -233,12 +237,12 @@ def _all_makers(sources: Mapping[str, Source]) -> dict[str, list[tuple[float, Pa
             (0.25, crops.StoredPairs(get("remote_scenes"))),
         ],
         "cloud_removal": [
-            (0.5, crops.StoredPairs(get("rice2"))),
+            (0.5, crops.StoredPairs(get("rice2"), thinned=varied_haze)),
             *((0.5 * weight, crops.SimulatedClouds(source, sky)) for weight, source in ground),
         ],
         "dehazing": [
-            (0.5, crops.StoredPairs(get("rice1"))),
-            *((0.5 * weight, crops.SimulatedHaze(source, sky)) for weight, source in ground),
+            (0.5, crops.StoredPairs(get("rice1"), thinned=varied_haze)),
+            *((0.5 * weight, crops.SimulatedHaze(source, sky, brightened=varied_haze)) for weight, source in ground),
         ],
     }
 

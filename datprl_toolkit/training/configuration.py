@@ -67,6 +67,9 @@ class TrainingConfig:
         Share of the training images that are given clean.
     tinted
         Share of the colour images whose colours are changed, input and target alike.
+    varied_haze
+        Share of the crops in haze or under clouds that are varied: less of what was measured, and brighter ground
+        under simulated haze.
     left_out
         Names of prepared sources that are not used.
     anchored
@@ -111,6 +114,7 @@ class TrainingConfig:
     balance_every: int = 0
     identity: float = 0.05
     tinted: float = 0.0
+    varied_haze: float = 0.0
     left_out: tuple[str, ...] = ()
     anchored: float = 0.0
     prompt_gain: float = 1.0
@@ -144,9 +148,10 @@ class TrainingConfig:
         self._check_variant()
         if any(share <= 0.0 for share in (*self.task_shares.values(), *self.task_candidates.values())):
             raise OptionError(ErrorCode.OPTION, "task_shares and task_candidates must be above 0")
-        shares = (self.identity, self.tinted, *self.task_identity.values())
+        shares = (self.identity, self.tinted, self.varied_haze, *self.task_identity.values())
         if not (0.0 <= self.ema_decay < 1.0 and all(0.0 <= share <= 1.0 for share in shares)):
-            raise OptionError(ErrorCode.OPTION, "ema_decay, identity, task_identity and tinted are shares from 0 to 1")
+            names = "ema_decay, identity, task_identity, tinted and varied_haze"
+            raise OptionError(ErrorCode.OPTION, f"{names} are shares from 0 to 1")
 
     def batch_at(self, step: int) -> tuple[int, int]:
         """Return the number of crops of a step's batch, and their height and width."""

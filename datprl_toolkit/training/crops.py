@@ -48,11 +48,14 @@ class PairMaker(Protocol):
 class StoredPairs:
     """Pairs whose degraded version was measured or computed before.
 
-    With `floor`, crops with mostly smaller values (air) are avoided.
+    With `floor`, crops with mostly smaller values (air) are avoided. A share `thinned` of the crops has less of the
+    degradation, which must be one that is laid over the image: of haze or cloud with transmission t, the part a is
+    haze or cloud with transmission 1 - a (1 - t).
     """
 
     source: Source
     floor: float | None = None
+    thinned: float = 0.0
 
     def __len__(self) -> int:
         return len(self.source)
@@ -62,7 +65,10 @@ class StoredPairs:
         clean, degraded = self.source["clean"][index], self.source["degraded"][index]
         inside = None if self.floor is None else (self.floor, np.inf)
         window = choose_window(clean, size, generator, inside=inside)
-        return Pair(cut(degraded, window, size), cut(clean, window, size), f"{self.source.name}/{index:04d}")
+        bad, good = cut(degraded, window, size), cut(clean, window, size)
+        if self.thinned and generator.random() < self.thinned:
+            bad = good + np.float32(generator.uniform(0.2, 1.0)) * (bad - good)
+        return Pair(bad, good, f"{self.source.name}/{index:04d}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,10 +233,15 @@ class SimulatedClouds:
 
 @dataclass(frozen=True, slots=True)
 class SimulatedHaze:
-    """Scenes in haze of varying depth and colour."""
+    """Scenes in haze of varying depth and colour.
+
+    A share `brightened` of the crops has bright ground, such as a desert's, and haze that may be darker than it, for
+    otherwise all that is bright would be taken for haze.
+    """
 
     source: Source
     sky: Source
+    brightened: float = 0.0
 
     def __len__(self) -> int:
         return len(self.source) if len(self.sky) else 0
@@ -243,7 +254,10 @@ class SimulatedHaze:
         depth = cut(field, choose_window(field, size, generator), size)
         thickness, variation = generator.uniform(0.2, 1.4), generator.uniform(0.0, 0.9)
         transmission = np.exp(-thickness * (1.0 + variation * (2.0 * depth - 1.0)))
-        airlight = generator.uniform(0.6, 1.0) + generator.uniform(-0.06, 0.06, 3)
+        darkest = 0.6
+        if self.brightened and generator.random() < self.brightened:
+            clean, darkest = clean ** np.float32(generator.uniform(0.3, 0.9)), 0.5
+        airlight = generator.uniform(darkest, 1.0) + generator.uniform(-0.06, 0.06, 3)
         hazy = add_haze(clean, transmission, airlight.clip(0, 1).astype(np.float32))
         return Pair(hazy, clean, f"{self.source.name}/{index:04d}")
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from datprl_toolkit.errors import InputError
 from datprl_toolkit.training import TASKS
 from datprl_toolkit.training.batches import BalancedBatches, EndlessOrder, balanced_draw, task_makers
-from datprl_toolkit.training.crops import StoredPairs, TiledPairs
+from datprl_toolkit.training.crops import Pair, SimulatedHaze, StoredPairs, TiledPairs
 from datprl_toolkit.training.preparation import from_integers
 
 if TYPE_CHECKING:
@@ -202,3 +202,37 @@ def test_mixed_ct_noise_keeps_the_variance_of_its_dose(data: PreparedData) -> No
     inside = [(p.clean > 0.2) & (p.clean < 0.8) for p in pairs]
     differences = np.concatenate([(p.degraded - p.clean)[i] for p, i in zip(pairs, inside, strict=True)])
     assert differences.std() * 400 == pytest.approx(20 * 1.12**0.5, rel=0.1)
+
+
+def test_measured_haze_is_thinned_by_any_part_of_it(data: PreparedData) -> None:
+    source = data.sources["rice1"]
+    for index in range(len(source)):
+        full = StoredPairs(source).make(index, 16, np.random.default_rng(index))
+        thin = StoredPairs(source, thinned=1.0).make(index, 16, np.random.default_rng(index))
+        assert np.array_equal(thin.clean, full.clean)
+        haze = full.degraded - full.clean
+        part = float((thin.degraded - thin.clean).ravel() @ haze.ravel() / (haze.ravel() @ haze.ravel()))
+        assert 0.2 <= part <= 1.0
+        assert np.allclose(thin.degraded, full.clean + part * haze, atol=1e-5)
+
+
+def test_simulated_haze_is_brighter_than_the_ground_or_not_where_that_is_brightened(data: PreparedData) -> None:
+    source, sky = data.sources["remote_roads"], data.sources["sky_fields"]
+
+    def crops(brightened: float) -> list[Pair]:
+        maker = SimulatedHaze(source, sky, brightened)
+        return [maker.make(number % len(source), 16, np.random.default_rng(number)) for number in range(60)]
+
+    plain, bright = crops(0.0), crops(1.0)
+    for one, other in zip(plain, bright, strict=True):
+        assert other.clean.mean() > one.clean.mean()
+        assert other.degraded.min() >= 0.0
+        assert other.degraded.max() <= 1.0
+    darker = [[pair.degraded.mean() < pair.clean.mean() for pair in pairs] for pairs in (plain, bright)]
+    assert sum(darker[1]) > sum(darker[0])
+
+
+def test_varied_haze_reaches_the_pairs_of_haze_and_clouds_alone(data: PreparedData) -> None:
+    plain, varied = task_makers(data, TASKS), task_makers(data, TASKS, varied_haze=0.4)
+    changed = {task for task in TASKS if plain[task] != varied[task]}
+    assert changed == {"dehazing", "cloud_removal"}
