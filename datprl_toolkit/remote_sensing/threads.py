@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any
 
 from dask.base import compute
 from dask.delayed import delayed
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     import numpy as np
     import numpy.typing as npt
+    from dask.delayed import Delayed
 
     from datprl_toolkit.remote_sensing.journal import FinishedShard
     from datprl_toolkit.remote_sensing.plan import Plan
@@ -82,8 +84,45 @@ class Threads:
         record
             Told of each finished shard, one caller at a time.
         """
-        network = tiled_network(work.plan, self.restorer, context)
-        _ThreadedJob(work, reader, network, progress, record, shards, *portions).run()
+        calls = _Calls()
+        network = tiled_network(work.plan, self.restorer, context, calls.submit)
+        _ThreadedJob(work, reader, network, calls, progress, record, shards, *portions).run()
+
+
+@dataclass(slots=True)
+class _Calls:
+    """Calls that several threads ask for and one serves, which began the work.
+
+    The threads of OpenMP belong to the thread that called it first. Were a second one to call it, there would be more
+    of them than cores, and instead of waiting for the next loop for a moment each would sleep at the end of every
+    loop, of which the network has hundreds: on two cores it takes 1.4 times as long.
+    """
+
+    _waiting: SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = field(default_factory=SimpleQueue)
+
+    def submit(self, function: Callable[..., Any], /, *arguments: Any) -> Future[Any]:
+        """Ask for a call; what it returns or raises will be in the future."""
+        asked: Future[Any] = Future()
+        self._waiting.put((asked, partial(function, *arguments)))
+        return asked
+
+    def serve(self, work: Future[Any], stopped: threading.Event) -> None:
+        """Do what is asked for until `work` has ended; interrupted, set `stopped` and refuse what is asked for."""
+        work.add_done_callback(lambda _: self._waiting.put(None))
+        try:
+            for asked, call in iter(self._waiting.get, None):
+                try:
+                    asked.set_result(call())
+                except Exception as error:  # whoever asked for it is told
+                    asked.set_exception(error)
+                except BaseException as error:
+                    asked.set_exception(error)
+                    raise
+        except BaseException:
+            stopped.set()
+            for asked, _ in iter(self._waiting.get, None):
+                asked.set_exception(_StoppedError())
+            raise
 
 
 @dataclass(slots=True)
@@ -91,6 +130,7 @@ class _ThreadedJob:
     work: ShardWork
     reader: SceneReader
     network: LocatedNetwork
+    calls: _Calls
     progress: ProgressCallback
     record: Callable[[FinishedShard], None]
     shards: Sequence[Window]
@@ -105,18 +145,26 @@ class _ThreadedJob:
 
         The graph has one task for each shard and no edges. A worker holds one shard at a time, so that the number
         of workers bounds the memory. The first error stops the others; it is raised when all have ended, so that
-        nobody writes any more when the output is put away.
+        nobody writes any more when the output is put away. This thread calls the network for all of them.
         """
         # Dask takes the last name of independent tasks first; neighbours share what GDAL has decoded.
         one, count = delayed(self._run_shard, pure=False), len(self.shards)
         tasks = [one(place, dask_key_name=f"shard-{count - place:09d}") for place in range(count)]
+        with ThreadPoolExecutor(1, thread_name_prefix="scheduler") as scheduler:
+            work = scheduler.submit(self._compute, tasks)
+            try:
+                self.calls.serve(work, self._stopped)
+                work.result()
+            except _StoppedError:
+                if self._failure is not None:
+                    raise self._failure from None
+                raise
+
+    def _compute(self, tasks: Sequence[Delayed]) -> None:
+        """Compute all tasks; return or raise when no shard is worked at any more, so that none waits for a call."""
         pool = ThreadPoolExecutor(worker_count(self.work.plan), thread_name_prefix="shard")
         try:
             compute(*tasks, scheduler="threads", pool=pool, optimize_graph=False)  # type: ignore[no-untyped-call]
-        except _StoppedError:
-            if self._failure is not None:
-                raise self._failure from None
-            raise
         finally:
             self._stopped.set()
             pool.shutdown(wait=True, cancel_futures=True)
@@ -144,13 +192,18 @@ class _ThreadedJob:
             raise _StoppedError
 
 
-def tiled_network(plan: Plan, restorer: Restorer, context: Context | None) -> LocatedNetwork:
+def tiled_network(
+    plan: Plan,
+    restorer: Restorer,
+    context: Context | None,
+    submit: Callable[..., Future[npt.NDArray[np.float32]]] | None = None,
+) -> LocatedNetwork:
     """Return what restores windows, one caller at a time: it already uses the whole processor or device.
 
-    It works in a thread of its own. What a thread has freed, the C library keeps for that thread, so that each of
-    several callers would hold the memory of a whole call.
+    Without `submit`, which asks a thread for a call, it works in a thread of its own. What a thread has freed, the C
+    library keeps for that thread, so that each of several callers would hold the memory of a whole call.
     """
-    worker = ThreadPoolExecutor(1, thread_name_prefix="network")
+    ask = submit or ThreadPoolExecutor(1, thread_name_prefix="network").submit
     context = None if context is None else context.to(restorer.device)
 
     def call(
@@ -161,7 +214,7 @@ def tiled_network(plan: Plan, restorer: Restorer, context: Context | None) -> Lo
     ) -> npt.NDArray[np.float32]:
         if context is None:
             raise RuntimeError("a scene without a context has no data to restore")
-        return worker.submit(restore_in_context, plan, restorer, image, margins, context, core, flipped).result()
+        return ask(restore_in_context, plan, restorer, image, margins, context, core, flipped).result()
 
     return lambda core: partial(call, core)
 
