@@ -3,9 +3,10 @@
     python benchmarks/bench_scene.py demo/landsat.tif --sizes 1024 2048 --weights small
 
 A scene of every size is made by mirroring the given one and putting haze over it, and restored in turn: by the network
-alone over the same tiles in memory; by this toolkit, from GeoTIFF to Zarr; and by MONAI's `sliding_window_inference`
-with the same network, window and overlap, in memory and weighted by a Gaussian, as it is mostly used. Each restoration
-of ours runs in a process of its own, whose peak memory is reported beside what it was before, with the weights loaded.
+alone over the same tiles in memory, with one context; by this toolkit, from GeoTIFF to Zarr; and by MONAI's
+`sliding_window_inference` with the same network, window and overlap, in memory and weighted by a Gaussian, as it is
+mostly used. Each restoration of ours runs in a process of its own, whose peak memory is reported beside what it was
+before, with the weights loaded; its calls of the network, with the contexts that it gave them, are then repeated alone.
 Last, without a network: this toolkit, and one loop that reads, scales and writes the same pieces one after the other.
 Ratios are of the time that processors were busy, which other programs on the machine disturb little.
 """
@@ -22,6 +23,7 @@ import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+from unittest.mock import patch
 
 import numpy as np
 import rasterio
@@ -42,6 +44,8 @@ from datprl_toolkit.restoring.tiling import plan_tiles, sample_windows
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+
+    from datprl_toolkit.restoring import Context
 
 MIB = 2**20
 
@@ -90,6 +94,7 @@ def measure(size: int, restorer: Restorer, arguments: argparse.Namespace, folder
     seams = seams_of(values, arguments.tile, scene)
     row(size, "this toolkit, GeoTIFF to Zarr", ours, network, memory=figures["peak"], report=seams)
     print(f"| | of which weights loaded and nothing done | | | | {figures['before'] / MIB:.0f} | | |")
+    row(size, "its calls of the network alone", Time(figures["calls wall"], figures["calls processor"]), network)
     if not arguments.without_monai:
         took, restored = monai_window(image, restorer, arguments)
         seams = seams_of(restored * 255, arguments.tile, scene)
@@ -173,13 +178,29 @@ def network_alone(
 
 
 def restore_in_this_process(restorer: Restorer, arguments: argparse.Namespace) -> dict[str, float]:
-    """Restore a file, and return the time and the peak memory before and after, in bytes."""
+    """Restore a file, and return the time and the peak memory before and after, in bytes.
+
+    The calls of the network are then repeated, with the same contexts, over noise.
+    """
     source, destination = map(Path, arguments.part)
     before = peak_memory()
-    with Watch() as watch:
+    calls: list[tuple[tuple[int, ...], Context | None]] = []
+    called = restorer.restore_batch
+
+    def noted(images: npt.NDArray[np.float32], context: Context | None = None) -> npt.NDArray[np.float32]:
+        calls.append((images.shape, context))
+        return called(images, context)
+
+    with patch.object(restorer, "restore_batch", noted), Watch() as watch:
         options = SceneOptions(tile=arguments.tile, halo=arguments.halo)
         restore_scene(source, destination, restorer, options, compared=False)
-    return {**watch.time._asdict(), "before": before, "peak": peak_memory()}
+    peak = peak_memory()
+    noise = {shape: np.random.default_rng(0).random(shape, np.float32) for shape, _ in calls}
+    with Watch() as alone:
+        for shape, context in calls:
+            called(noise[shape], context)
+    times = {**watch.time._asdict(), "calls wall": alone.time.wall, "calls processor": alone.time.processor}
+    return {**times, "before": before, "peak": peak}
 
 
 def without_network(source: Path, destination: Path, arguments: argparse.Namespace) -> Time:

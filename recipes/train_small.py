@@ -4,7 +4,7 @@
 
 PREPARED is what `recipes/prepare_data.py` makes. Each stage is one run of `recipes/train_md_aioir.py` that goes on from
 the weights of the stage before; what each is for stands in `recipes/EXPERIMENTS.md`. Killed, the same command goes on
-where it was. The weights are those of the last stage, RUN/stage9/small.safetensors.
+where it was. The weights are those of the last stage, RUN/stage15/small.safetensors.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from typing import Any
 
 from datprl_toolkit.training.variants import VARIANTS
 
-SHALLOW = {"encoder_blocks": [1, 1, 2], "decoder_blocks": [1, 1, 1]}
+SHALLOW = {"encoder_blocks": [1, 1, 2], "middle_blocks": 2, "decoder_blocks": [1, 1, 1]}
+DEEPER = {"encoder_blocks": [2, 2, 2], "middle_blocks": 2, "decoder_blocks": [2, 2, 4]}
 SHARPENING = {"natural_super_resolution": 2, "natural_deblurring": 2}
 SHARPENED = {"pixel": 1.0, "fourier": 0.1, "pixel_epsilon": 0.0, "balance": 0.0}
 BY_FACTOR: dict[str, Any] = {
@@ -26,6 +27,26 @@ BY_FACTOR: dict[str, Any] = {
     "losses": {"pixel": 0.0, "fourier": 0.0, "pixel_epsilon": 0.0, "psnr": 0.1, "anchor": 0.5, "balance": 0.0},
     "task_weights": {},
 }
+VARIED: dict[str, Any] = {
+    **BY_FACTOR,
+    "batch_size": 10,
+    "crop": 128,
+    "crop_sizes": [64, 128, 128, 256],
+    "final_learning_rate": 1e-6,
+    "precision": "bfloat16",
+    "identity": 0.05,
+    "left_out": [],
+    "half": True,
+}
+HAZY = {
+    "natural_super_resolution": 1.9,
+    "natural_deblurring": 1.7,
+    "mri_super_resolution": 1.6,
+    "ct_denoising": 2.0,
+    "pet_synthesis": 2.2,
+    "remote_sensing_super_resolution": 1.6,
+}
+ALL = HAZY | {"natural_deblurring": 1.6, "mri_super_resolution": 1.4, "remote_sensing_super_resolution": 1.5}
 
 STAGES: tuple[dict[str, Any], ...] = (
     # The preset's loss, which is flat near zero, lets the tasks come apart; with few blocks that takes an hour.
@@ -75,8 +96,9 @@ STAGES: tuple[dict[str, Any], ...] = (
             "cloud_removal": 1.2,
         },
     },
-    # The preset's network has more blocks where arithmetic is cheap; at the first step they do nothing.
+    # More blocks where arithmetic is cheap; at the first step they do nothing.
     {
+        "network": DEEPER,
         "steps": 8000,
         "learning_rate": 1e-3,
         "final_learning_rate": 1e-6,
@@ -105,6 +127,7 @@ STAGES: tuple[dict[str, Any], ...] = (
     # Of every error its factor counts, so that tasks with small ones are heard; the learning rate stays high.
     {
         **BY_FACTOR,
+        "network": DEEPER,
         "steps": 6500,
         "learning_rate": 1e-3,
         "final_learning_rate": 2.7e-4,
@@ -123,6 +146,7 @@ STAGES: tuple[dict[str, Any], ...] = (
     # Clean scenes are what the network had begun to change, so that there are more of them.
     {
         **BY_FACTOR,
+        "network": DEEPER,
         "steps": 4500,
         "learning_rate": 4e-4,
         "final_learning_rate": 1e-6,
@@ -143,6 +167,7 @@ STAGES: tuple[dict[str, Any], ...] = (
     # The learning rate goes up again, with more of the clouds and the PET that the network had little of.
     {
         **BY_FACTOR,
+        "network": DEEPER,
         "steps": 5500,
         "learning_rate": 7e-4,
         "final_learning_rate": 1.5e-4,
@@ -163,6 +188,7 @@ STAGES: tuple[dict[str, Any], ...] = (
     # Larger crops, whose global statistics are more like those of the whole images that will be restored.
     {
         **BY_FACTOR,
+        "network": DEEPER,
         "crop": 128,
         "batch_size": 5,
         "steps": 3600,
@@ -182,6 +208,84 @@ STAGES: tuple[dict[str, Any], ...] = (
             "cloud_removal": 1.4,
             "dehazing": 1.0,
         },
+    },
+    # The preset's network has more blocks again. Images vary in more ways: their scale, contrast and light.
+    {
+        **VARIED,
+        "steps": 3069,
+        "learning_rate": 8e-4,
+        "final_learning_rate": 5.4e-4,
+        "warm_up": 200,
+        "tinted": 0.3,
+        "task_identity": {"cloud_removal": 0.25, "dehazing": 0.15},
+        "task_shares": {
+            "natural_super_resolution": 1.6,
+            "natural_deraining": 1.0,
+            "natural_deblurring": 1.5,
+            "mri_super_resolution": 1.6,
+            "ct_denoising": 1.8,
+            "pet_synthesis": 2.0,
+            "remote_sensing_super_resolution": 1.5,
+            "cloud_removal": 1.5,
+            "dehazing": 1.2,
+        },
+    },
+    {
+        **VARIED,
+        "steps": 6500,
+        "learning_rate": 5e-4,
+        "tinted": 0.2,
+        "task_identity": {"cloud_removal": 0.25, "dehazing": 0.15},
+        "task_shares": {
+            "natural_super_resolution": 1.9,
+            "natural_deraining": 1.0,
+            "natural_deblurring": 1.7,
+            "mri_super_resolution": 1.6,
+            "ct_denoising": 1.7,
+            "pet_synthesis": 1.9,
+            "remote_sensing_super_resolution": 1.6,
+            "cloud_removal": 1.4,
+            "dehazing": 1.4,
+        },
+    },
+    # Light does not vary any more: what is bright had come to be taken for haze.
+    {
+        **VARIED,
+        "steps": 900,
+        "learning_rate": 2e-4,
+        "warm_up": 40,
+        "task_identity": {"cloud_removal": 0.25, "dehazing": 0.35},
+        "task_shares": HAZY | {"natural_deraining": 0.8, "cloud_removal": 1.2, "dehazing": 3.0},
+    },
+    {
+        **VARIED,
+        "steps": 700,
+        "learning_rate": 2e-4,
+        "warm_up": 40,
+        "varied_haze": 0.35,
+        "task_identity": {"cloud_removal": 0.25, "dehazing": 0.2},
+        "task_shares": HAZY | {"natural_deraining": 0.8, "cloud_removal": 1.2, "dehazing": 3.5},
+    },
+    # Rain, of which there was too little, and haze over ground of all kinds.
+    {
+        **VARIED,
+        "steps": 8000,
+        "learning_rate": 5e-4,
+        "warm_up": 50,
+        "varied_haze": 0.4,
+        "task_identity": {"natural_deraining": 0.12, "cloud_removal": 0.25, "dehazing": 0.2},
+        "task_shares": ALL | {"natural_deraining": 1.3, "cloud_removal": 1.5, "dehazing": 2.5},
+    },
+    # The measured haze lies over dark ground; bright ground is put under it.
+    {
+        **VARIED,
+        "steps": 2400,
+        "learning_rate": 3e-4,
+        "warm_up": 50,
+        "varied_haze": 0.3,
+        "bright_ground": 0.5,
+        "task_identity": {"natural_deraining": 0.12, "cloud_removal": 0.25, "dehazing": 0.15},
+        "task_shares": ALL | {"natural_deraining": 1.1, "cloud_removal": 1.9, "dehazing": 2.8},
     },
 )
 """What each stage changes in the preset `small`; all but the first choose their prompts freely."""
@@ -209,8 +313,10 @@ def command(arguments: argparse.Namespace, folder: Path, settings: dict[str, Any
     if weights is not None:
         parts += ["--start-from", str(weights)]
         settings = {"anchored": 0.0, "warm_up": 100, "task_candidates": SHARPENING, **settings}
-    # The weights that are shipped were trained before the images had variants.
+    # The first nine stages were run before the images had variants.
     settings = {"left_out": sorted(VARIANTS.values()), **settings}
+    settings = dict(settings)
+    parts += ["--half"] if settings.pop("half", False) else []
     if arguments.steps:
         settings = {**settings, "steps": arguments.steps}
     for name, value in settings.items():

@@ -176,18 +176,19 @@ def balanced_draw(
 
 
 def task_makers(
-    data: PreparedData, tasks: Sequence[str], *, varied_haze: float = 0.0
+    data: PreparedData, tasks: Sequence[str], *, varied_haze: float = 0.0, bright_ground: float = 0.0
 ) -> dict[str, list[tuple[float, PairMaker]]]:
     """Return what makes pairs for each of `tasks` from prepared data.
 
-    `varied_haze` is the share of the crops in haze or under clouds that are varied.
+    `varied_haze` is the share of the crops in haze or under clouds that are varied, `bright_ground` that of the crops
+    in measured haze whose ground is made bright.
 
     Raises
     ------
     InputError
         ``E_EMPTY`` if the prepared data lack what a task needs.
     """
-    known = _all_makers(data.sources, varied_haze)
+    known = _all_makers(data.sources, varied_haze, bright_ground)
     if "folders" in data.manifest:
         from datprl_toolkit.training.folders import folder_makers
 
@@ -202,7 +203,9 @@ def task_makers(
     return {task: known[task] for task in tasks}
 
 
-def _all_makers(sources: Mapping[str, Source], varied_haze: float) -> dict[str, list[tuple[float, PairMaker]]]:
+def _all_makers(
+    sources: Mapping[str, Source], varied_haze: float, bright_ground: float
+) -> dict[str, list[tuple[float, PairMaker]]]:
     """Weights: real pairs often enough to be learnt, simulated ones often enough not to be learnt by heart."""
     empty = Source("", {"clean": [], "layer": [], "kernel": [], "opacity": [], "depth": []})
 
@@ -241,7 +244,7 @@ def _all_makers(sources: Mapping[str, Source], varied_haze: float) -> dict[str, 
             *((0.5 * weight, crops.SimulatedClouds(source, sky)) for weight, source in ground),
         ],
         "dehazing": [
-            (0.5, crops.StoredPairs(get("rice1"), thinned=varied_haze)),
+            (0.5, crops.StoredPairs(get("rice1"), thinned=varied_haze, brightened=bright_ground)),
             *((0.5 * weight, crops.SimulatedHaze(source, sky, brightened=varied_haze)) for weight, source in ground),
         ],
     }

@@ -70,6 +70,8 @@ class TrainingConfig:
     varied_haze
         Share of the crops in haze or under clouds that are varied: less of what was measured, and brighter ground
         under simulated haze.
+    bright_ground
+        Share of the crops in measured haze whose ground is made bright, the haze left as it is.
     left_out
         Names of prepared sources that are not used.
     anchored
@@ -115,6 +117,7 @@ class TrainingConfig:
     identity: float = 0.05
     tinted: float = 0.0
     varied_haze: float = 0.0
+    bright_ground: float = 0.0
     left_out: tuple[str, ...] = ()
     anchored: float = 0.0
     prompt_gain: float = 1.0
@@ -148,9 +151,9 @@ class TrainingConfig:
         self._check_variant()
         if any(share <= 0.0 for share in (*self.task_shares.values(), *self.task_candidates.values())):
             raise OptionError(ErrorCode.OPTION, "task_shares and task_candidates must be above 0")
-        shares = (self.identity, self.tinted, self.varied_haze, *self.task_identity.values())
+        shares = (self.identity, self.tinted, self.varied_haze, self.bright_ground, *self.task_identity.values())
         if not (0.0 <= self.ema_decay < 1.0 and all(0.0 <= share <= 1.0 for share in shares)):
-            names = "ema_decay, identity, task_identity, tinted and varied_haze"
+            names = "ema_decay, identity, task_identity, tinted, varied_haze and bright_ground"
             raise OptionError(ErrorCode.OPTION, f"{names} are shares from 0 to 1")
 
     def batch_at(self, step: int) -> tuple[int, int]:

@@ -50,12 +50,14 @@ class StoredPairs:
 
     With `floor`, crops with mostly smaller values (air) are avoided. A share `thinned` of the crops has less of the
     degradation, which must be one that is laid over the image: of haze or cloud with transmission t, the part a is
-    haze or cloud with transmission 1 - a (1 - t).
+    haze or cloud with transmission 1 - a (1 - t). Of a share `brightened` the ground is made bright under haze that
+    stays as it is, for most of what was measured lies over dark ground.
     """
 
     source: Source
     floor: float | None = None
     thinned: float = 0.0
+    brightened: float = 0.0
 
     def __len__(self) -> int:
         return len(self.source)
@@ -66,6 +68,9 @@ class StoredPairs:
         inside = None if self.floor is None else (self.floor, np.inf)
         window = choose_window(clean, size, generator, inside=inside)
         bad, good = cut(degraded, window, size), cut(clean, window, size)
+        if self.brightened and generator.random() < self.brightened:
+            bright = good ** np.float32(generator.uniform(0.25, 0.9))
+            bad, good = (bad + transmission_of(bad, good) * (bright - good)).clip(0, 1), bright
         if self.thinned and generator.random() < self.thinned:
             bad = good + np.float32(generator.uniform(0.2, 1.0)) * (bad - good)
         return Pair(bad, good, f"{self.source.name}/{index:04d}")
@@ -260,6 +265,13 @@ class SimulatedHaze:
         airlight = generator.uniform(darkest, 1.0) + generator.uniform(-0.06, 0.06, 3)
         hazy = add_haze(clean, transmission, airlight.clip(0, 1).astype(np.float32))
         return Pair(hazy, clean, f"{self.source.name}/{index:04d}")
+
+
+def transmission_of(degraded: npt.NDArray[np.float32], clean: npt.NDArray[np.float32]) -> np.float32:
+    """Return how much of the clean image's contrast is left, the slope of the regression on it, from 0 to 1."""
+    deviation = clean - clean.mean()
+    squares = float(np.vdot(deviation, deviation))
+    return np.float32(np.clip(np.vdot(deviation, degraded) / squares, 0, 1) if squares > 1e-6 else 1)
 
 
 def choose_window(

@@ -84,7 +84,9 @@ class Trainer:
         self.average = copy.deepcopy(self.network).requires_grad_(requires_grad=False).eval()
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=config.learning_rate, betas=config.betas)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=config.precision == "float16")
-        makers = task_makers(self.data, config.tasks, varied_haze=config.varied_haze)
+        makers = task_makers(
+            self.data, config.tasks, varied_haze=config.varied_haze, bright_ground=config.bright_ground
+        )
         self.batches = BalancedBatches(
             makers,
             config.batch_size,

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from datprl_toolkit.errors import InputError
 from datprl_toolkit.training import TASKS
 from datprl_toolkit.training.batches import BalancedBatches, EndlessOrder, balanced_draw, task_makers
-from datprl_toolkit.training.crops import Pair, SimulatedHaze, StoredPairs, TiledPairs
+from datprl_toolkit.training.crops import Pair, SimulatedHaze, StoredPairs, TiledPairs, transmission_of
 from datprl_toolkit.training.preparation import from_integers
+from datprl_toolkit.training.prepared import Source
 
 if TYPE_CHECKING:
     from datprl_toolkit.training import PreparedData
@@ -216,6 +217,18 @@ def test_measured_haze_is_thinned_by_any_part_of_it(data: PreparedData) -> None:
         assert np.allclose(thin.degraded, full.clean + part * haze, atol=1e-5)
 
 
+def test_under_measured_haze_the_ground_is_made_bright_and_the_haze_stays_as_it_is() -> None:
+    generator = np.random.default_rng(0)
+    ground = generator.uniform(0.05, 0.5, (24, 24, 3)).astype(np.float32)
+    hazy = 0.4 * ground + np.float32(0.6 * 0.5)
+    source = Source("rice1", {"clean": [ground], "degraded": [hazy]})
+    pair = StoredPairs(source, brightened=1.0).make(0, 24, generator)
+    assert (pair.clean > ground).all()
+    assert np.allclose(pair.degraded, 0.4 * pair.clean + 0.6 * 0.5, atol=1e-5)
+    flat = np.full((24, 24, 3), 0.3, np.float32)
+    assert transmission_of(flat, flat) == 1, "nothing tells how much of a plain surface is haze"
+
+
 def test_simulated_haze_is_brighter_than_the_ground_or_not_where_that_is_brightened(data: PreparedData) -> None:
     source, sky = data.sources["remote_roads"], data.sources["sky_fields"]
 
@@ -232,7 +245,12 @@ def test_simulated_haze_is_brighter_than_the_ground_or_not_where_that_is_brighte
     assert sum(darker[1]) > sum(darker[0])
 
 
-def test_varied_haze_reaches_the_pairs_of_haze_and_clouds_alone(data: PreparedData) -> None:
-    plain, varied = task_makers(data, TASKS), task_makers(data, TASKS, varied_haze=0.4)
-    changed = {task for task in TASKS if plain[task] != varied[task]}
-    assert changed == {"dehazing", "cloud_removal"}
+@pytest.mark.parametrize(
+    ("settings", "tasks"),
+    [({"varied_haze": 0.4}, {"dehazing", "cloud_removal"}), ({"bright_ground": 0.4}, {"dehazing"})],
+)
+def test_what_varies_haze_reaches_the_pairs_of_haze_and_clouds_alone(
+    data: PreparedData, settings: dict[str, float], tasks: set[str]
+) -> None:
+    plain, varied = task_makers(data, TASKS), task_makers(data, TASKS, **settings)
+    assert {task for task in TASKS if plain[task] != varied[task]} == tasks
