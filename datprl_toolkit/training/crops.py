@@ -69,7 +69,7 @@ class StoredPairs:
         window = choose_window(clean, size, generator, inside=inside)
         bad, good = cut(degraded, window, size), cut(clean, window, size)
         if self.brightened and generator.random() < self.brightened:
-            bright = good ** np.float32(generator.uniform(0.25, 0.9))
+            bright = brightened(good, generator)
             bad, good = (bad + transmission_of(bad, good) * (bright - good)).clip(0, 1), bright
         if self.thinned and generator.random() < self.thinned:
             bad = good + np.float32(generator.uniform(0.2, 1.0)) * (bad - good)
@@ -265,6 +265,14 @@ class SimulatedHaze:
         airlight = generator.uniform(darkest, 1.0) + generator.uniform(-0.06, 0.06, 3)
         hazy = add_haze(clean, transmission, airlight.clip(0, 1).astype(np.float32))
         return Pair(hazy, clean, f"{self.source.name}/{index:04d}")
+
+
+def brightened(image: npt.NDArray[np.float32], generator: np.random.Generator) -> npt.NDArray[np.float32]:
+    """Return an image in [0, 1] made brighter: by a power, or by a gain and a tint, which keeps its colours strong."""
+    if generator.random() < 0.5:
+        return image ** np.float32(generator.uniform(0.25, 0.9))
+    gains = generator.uniform(1.2, 2.6) * generator.uniform(0.8, 1.2, 3)
+    return (image * gains.astype(np.float32)).clip(0, 1)
 
 
 def transmission_of(degraded: npt.NDArray[np.float32], clean: npt.NDArray[np.float32]) -> np.float32:

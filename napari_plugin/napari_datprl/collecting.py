@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import gc
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 NEVER = 10**6  # collections of the middle generation, of which ten otherwise lead to a full one
 
@@ -30,3 +35,20 @@ class FullCollections:
 
 FULL_COLLECTIONS = FullCollections()
 """Those of this process."""
+
+
+@contextmanager
+def nothing_to_collect() -> Iterator[None]:
+    """Let full collections that others ask for find nothing; napari asks for one with each layer that it removes.
+
+    What there is to collect stays there for the next one. Where somebody else has put objects out of the collector's
+    reach, they stay there, and nothing changes.
+    """
+    if gc.get_freeze_count():
+        yield
+        return
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()

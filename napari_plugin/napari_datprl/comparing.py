@@ -14,7 +14,7 @@ from napari.layers import Image
 from napari_datprl.combined import Difference, Planes, follow, symmetric_limit
 from napari_datprl.software_rendering import keep_programs
 from napari_datprl.status import say_again
-from napari_datprl.viewing import TEMPORARY, add_beside, shown_index
+from napari_datprl.viewing import TEMPORARY, add_beside, remove_layers, shown_index
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -113,9 +113,7 @@ class Comparison:
         self._ended = True
         for ending in self._endings:
             ending()
-        for layer in self._added:
-            if layer in self.viewer.layers:
-                self.viewer.layers.remove(layer)
+        remove_layers(self.viewer, self._added)
         with suppress(KeyError, ValueError):
             self.viewer.layers.unlink_layers([self.pair.before, self.pair.after], LINKED)
         grid = self.viewer.canvas.grid

@@ -22,7 +22,7 @@ from napari_datprl.messages import (
 )
 from napari_datprl.scene_restoration import SceneRestoration, overlap
 from napari_datprl.status import say_again
-from napari_datprl.viewing import add_beside, shown_index, shown_region
+from napari_datprl.viewing import add_beside, remove_layers, shown_index, shown_region
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -146,8 +146,8 @@ class RestoreRun(EngineCall):
         elif self.restoration.done and self.layer in self.viewer.layers:
             self.layer.refresh(extent=False)
             say_again(self.viewer)
-        elif self.layer in self.viewer.layers:
-            self.viewer.layers.remove(self.layer)
+        else:
+            remove_layers(self.viewer, [self.layer])
 
     def _show(self, index: int) -> None:
         """Show a new slice or tile: at once where it is looked at, now and then where many are seen together."""

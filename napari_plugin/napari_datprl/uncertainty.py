@@ -12,7 +12,7 @@ from napari_datprl.messages import LAST_REPLIES, Advanced, MapUncertainty, Reply
 from napari_datprl.restore_run import EngineCall
 from napari_datprl.slices import SliceStack
 from napari_datprl.sources import VolumeSource
-from napari_datprl.viewing import TEMPORARY, add_beside, shown_index
+from napari_datprl.viewing import TEMPORARY, add_beside, remove_layers, shown_index
 
 if TYPE_CHECKING:
     from napari.layers import Image
@@ -113,7 +113,7 @@ class UncertaintyRun(EngineCall):
             if layer not in self.viewer.layers:
                 continue
             if isinstance(reply, LAST_REPLIES) and not self.maps:
-                self.viewer.layers.remove(layer)
+                remove_layers(self.viewer, [layer])
                 continue
             layer.data.forget()
             layer.refresh(extent=False, thumbnail=False, highlight=False)

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_datprl.collecting import nothing_to_collect
 from napari_datprl.restoration import Restoration
 from napari_datprl.sources import KEY, SceneSource
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import numpy.typing as npt
     from napari.components import ViewerModel
     from napari.layers import Image
@@ -81,6 +84,14 @@ def add_beside(viewer: ViewerModel, layer: Any, index: int | None = None) -> Non
         layers.insert(len(layers) if index is None else index, layer)
         if active in layers:
             layers.selection.active = active
+
+
+def remove_layers(viewer: ViewerModel, layers: Iterable[Any]) -> None:
+    """Remove those of the layers that the viewer still has."""
+    with nothing_to_collect():
+        for layer in layers:
+            if layer in viewer.layers:
+                viewer.layers.remove(layer)
 
 
 def image_layers(viewer: ViewerModel) -> list[Any]:
