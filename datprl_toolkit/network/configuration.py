@@ -175,9 +175,9 @@ _PUBLISHED = NetworkConfig()
 _SMALL = NetworkConfig(
     backbone="nafnet",
     width=32,
-    encoder_blocks=(2, 2, 2),
-    middle_blocks=2,
-    decoder_blocks=(2, 2, 4),
+    encoder_blocks=(3, 4, 8),
+    middle_blocks=3,
+    decoder_blocks=(4, 6, 7),
     refinement_blocks=0,
     heads=(),
     task_pool=PromptPoolConfig(top_k=3, dimension=128),

@@ -41,14 +41,7 @@ def start_from(network: DatprlNetwork, earlier: DatprlNetwork, where: str) -> in
     InputError
         ``E_WEIGHTS`` if the networks differ in more than blocks that were added.
     """
-    state, known = network.state_dict(), earlier.state_dict()
-    if not _only_blocks_added(network.config, earlier.config):
-        raise InputError(
-            ErrorCode.WEIGHTS,
-            "the weights belong to a network that differs in more than blocks that were added",
-            where=where,
-            remedy="Choose the preset or settings that they were trained with; only numbers of blocks may be larger",
-        )
+    _check_only_blocks_added(network.config, earlier.config, where)
     state, known = network.state_dict(), earlier.state_dict()
     for name, tensor in state.items():
         if name in known:
@@ -58,9 +51,43 @@ def start_from(network: DatprlNetwork, earlier: DatprlNetwork, where: str) -> in
     return len({match[1] for name in state.keys() - known.keys() if (match := BLOCK.match(name))})
 
 
-def _only_blocks_added(config: NetworkConfig, earlier: NetworkConfig) -> bool:
-    """Return whether the configurations are the same but for numbers of blocks, none of them smaller."""
+@torch.no_grad()
+def mix_with(network: DatprlNetwork, earlier: DatprlNetwork, where: str, part: float = 0.5) -> None:
+    """Go back from a network's parameters to those of the earlier one that it was trained on from, part of the way.
+
+    What a training has lost of the earlier weights often comes back, and much of what it has gained stays. Of blocks
+    that the earlier network has not, the last layers alone become smaller, as if they did nothing in it.
+
+    Parameters
+    ----------
+    network, earlier, where
+        As for :func:`start_from`; `network` is changed.
+    part
+        How much of it stays: 1 leaves it as it is.
+
+    Raises
+    ------
+    InputError
+        ``E_WEIGHTS`` if the networks differ in more than blocks that were added.
+    """
+    _check_only_blocks_added(network.config, earlier.config, where)
+    known = earlier.state_dict()
+    for name, tensor in network.state_dict().items():
+        if name in known:
+            tensor.lerp_(known[name].to(tensor.device), 1 - part)
+        elif name.endswith(LAST_OF_A_BRANCH):
+            tensor.mul_(part)
+
+
+def _check_only_blocks_added(config: NetworkConfig, earlier: NetworkConfig, where: str) -> None:
+    """Raise unless the configurations are the same but for numbers of blocks, none of them smaller."""
     numbers = ("encoder_blocks", "middle_blocks", "decoder_blocks", "refinement_blocks")
     pairs = [(np.atleast_1d(getattr(config, name)), np.atleast_1d(getattr(earlier, name))) for name in numbers]
     grown = all(len(new) == len(old) and (new >= old).all() for new, old in pairs)
-    return grown and config == replace(earlier, **{name: getattr(config, name) for name in numbers})
+    if not (grown and config == replace(earlier, **{name: getattr(config, name) for name in numbers})):
+        raise InputError(
+            ErrorCode.WEIGHTS,
+            "the weights belong to a network that differs in more than blocks that were added",
+            where=where,
+            remedy="Choose the preset or settings that they were trained with; only numbers of blocks may be larger",
+        )

@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import torch
 
 from datprl_toolkit.weights import load_weights
 from tests.loading import load_recipe
@@ -106,3 +107,22 @@ def test_a_folder_without_prepared_data_is_refused_with_the_command_that_makes_t
 ) -> None:
     with pytest.raises(SystemExit, match="prepare_data"):
         call(recipe, monkeypatch, "--data", tmp_path, "--out", tmp_path / "run")
+
+
+def test_weights_are_written_part_of_the_way_from_those_that_it_started_from(
+    recipe: ModuleType, folder: Path, settings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    common = ("--data", folder, "--config", settings, "--name", "tiny", "--threads", 1)
+    first, second = tmp_path / "first", tmp_path / "second"
+    call(recipe, monkeypatch, *common, "--out", first, "--steps", 1)
+    onward = (*common, "--out", second, "--steps", 3, "--start-from", first / "tiny.safetensors")
+    call(recipe, monkeypatch, *onward)
+    start, trained = (load_weights(str(place / "tiny.safetensors"))[0].state_dict() for place in (first, second))
+    call(recipe, monkeypatch, *onward, "--export", "--part", 0.25)
+    written = load_weights(str(second / "tiny.safetensors"))[0].state_dict()
+    assert any(not torch.equal(start[name], trained[name]) for name in start)
+    for name, tensor in written.items():
+        assert torch.allclose(tensor, start[name] + 0.25 * (trained[name] - start[name]), atol=1e-6), name
+    for wrong in ((*common, "--out", second, "--part", 0.5), (*onward, "--part", 1.5)):
+        with pytest.raises(SystemExit, match="--part goes from 0 to 1"):
+            call(recipe, monkeypatch, *wrong)

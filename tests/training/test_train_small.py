@@ -5,14 +5,18 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+import torch
 
+from datprl_toolkit.errors import ErrorCode, InputError
 from datprl_toolkit.network import DatprlNetwork, preset
+from datprl_toolkit.restoring.testing import TINY
 from datprl_toolkit.training import TrainingConfig, override, training_preset
 from datprl_toolkit.training.warm_start import start_from
-from datprl_toolkit.weights import find_weights, read_card
+from datprl_toolkit.weights import WeightsCard, find_weights, load_weights, read_card, save_weights
 from tests.loading import load_recipe
 
 if TYPE_CHECKING:
@@ -28,7 +32,8 @@ def recipe() -> ModuleType:
 def configurations(recipe: ModuleType, tmp_path: Path) -> list[TrainingConfig]:
     arguments = argparse.Namespace(data=tmp_path, out=tmp_path, steps=None)
     configs = []
-    for number, settings in enumerate(recipe.STAGES):
+    for number, stage in enumerate(recipe.STAGES):
+        settings = {name: value for name, value in stage.items() if name != "averaged_with"}
         command = recipe.command(arguments, tmp_path, settings, tmp_path / "before" if number else None)
         given = (part.split("=", 1) for before, part in itertools.pairwise(command) if before == "--set")
         configs.append(override(training_preset("small"), {name: json.loads(value) for name, value in given}))
@@ -55,3 +60,26 @@ def test_a_stage_that_was_killed_is_resumed(recipe: ModuleType, tmp_path: Path) 
     command = recipe.command(arguments, tmp_path, {}, None)
     assert command[-1] == "--resume"
     assert "steps=7" in command
+
+
+def test_a_stage_may_start_from_the_average_of_two(recipe: ModuleType, tmp_path: Path) -> None:
+    small = TINY["nafnet"]
+    larger = replace(small, middle_blocks=small.middle_blocks + 1)
+    paths = []
+    for name, config in (("later", larger), ("earlier", small)):
+        card = WeightsCard(name=name, config=config, tasks=())
+        paths.append(tmp_path / f"{name}.safetensors")
+        save_weights(paths[-1], DatprlNetwork(config), card)
+    found = recipe.averaged(*paths, tmp_path / "stage")
+    (mean, _), (later, _), (earlier, _) = (load_weights(str(path)) for path in (found, *paths))
+    known = earlier.state_dict()
+    for name, tensor in mean.state_dict().items():
+        before = later.state_dict()[name]
+        if name in known:
+            assert torch.allclose(tensor, (before + known[name]) / 2, atol=1e-6)
+        else:
+            assert torch.allclose(tensor, before / 2 if name.endswith("_scale") else before)
+    assert recipe.averaged(*paths, tmp_path / "stage") == found, "a stage that was killed is done again"
+    with pytest.raises(InputError) as caught:
+        recipe.averaged(*reversed(paths), tmp_path / "other")
+    assert caught.value.code is ErrorCode.WEIGHTS
