@@ -17,6 +17,7 @@ from datprl_toolkit.restoring.device import (
     describe_device,
     is_out_of_memory,
 )
+from datprl_toolkit.restoring.memory import keep_freed_memory
 from datprl_toolkit.restoring.onnx_engine import OnnxEngine
 from datprl_toolkit.restoring.progress import Progress, ProgressCallback, silent
 from datprl_toolkit.restoring.resize import enlarge
@@ -88,6 +89,8 @@ class Restorer:
                 where=f"{self.device}, {self.precision}",
                 remedy="Leave out --device and --precision, or --onnx",
             )
+        if self.device.type == "cpu":
+            keep_freed_memory()
         self.engine = engine
         self.card = card
         self.network = network.eval().to(self.device).to(memory_format=torch.channels_last)
