@@ -40,7 +40,7 @@ VARIED: dict[str, Any] = {
     "left_out": [],
     "half": True,
 }
-HAZY = {
+SHARES = {
     "natural_super_resolution": 1.9,
     "natural_deblurring": 1.7,
     "mri_super_resolution": 1.6,
@@ -48,7 +48,7 @@ HAZY = {
     "pet_synthesis": 2.2,
     "remote_sensing_super_resolution": 1.6,
 }
-ALL = HAZY | {"natural_deblurring": 1.6, "mri_super_resolution": 1.4, "remote_sensing_super_resolution": 1.5}
+LATER_SHARES = SHARES | {"natural_deblurring": 1.6, "mri_super_resolution": 1.4, "remote_sensing_super_resolution": 1.5}
 
 STAGES: tuple[dict[str, Any], ...] = (
     # The preset's loss, which is flat near zero, lets the tasks come apart; with few blocks that takes an hour.
@@ -257,7 +257,7 @@ STAGES: tuple[dict[str, Any], ...] = (
         "learning_rate": 2e-4,
         "warm_up": 40,
         "task_identity": {"cloud_removal": 0.25, "dehazing": 0.35},
-        "task_shares": HAZY | {"natural_deraining": 0.8, "cloud_removal": 1.2, "dehazing": 3.0},
+        "task_shares": SHARES | {"natural_deraining": 0.8, "cloud_removal": 1.2, "dehazing": 3.0},
     },
     {
         **VARIED,
@@ -266,7 +266,7 @@ STAGES: tuple[dict[str, Any], ...] = (
         "warm_up": 40,
         "varied_haze": 0.35,
         "task_identity": {"cloud_removal": 0.25, "dehazing": 0.2},
-        "task_shares": HAZY | {"natural_deraining": 0.8, "cloud_removal": 1.2, "dehazing": 3.5},
+        "task_shares": SHARES | {"natural_deraining": 0.8, "cloud_removal": 1.2, "dehazing": 3.5},
     },
     # Rain, of which there was too little, and haze over ground of all kinds.
     {
@@ -276,7 +276,7 @@ STAGES: tuple[dict[str, Any], ...] = (
         "warm_up": 50,
         "varied_haze": 0.4,
         "task_identity": {"natural_deraining": 0.12, "cloud_removal": 0.25, "dehazing": 0.2},
-        "task_shares": ALL | {"natural_deraining": 1.3, "cloud_removal": 1.5, "dehazing": 2.5},
+        "task_shares": LATER_SHARES | {"natural_deraining": 1.3, "cloud_removal": 1.5, "dehazing": 2.5},
     },
     # The measured haze lies over dark ground; bright ground is put under it.
     {
@@ -287,7 +287,7 @@ STAGES: tuple[dict[str, Any], ...] = (
         "varied_haze": 0.3,
         "bright_ground": 0.5,
         "task_identity": {"natural_deraining": 0.12, "cloud_removal": 0.25, "dehazing": 0.15},
-        "task_shares": ALL | {"natural_deraining": 1.1, "cloud_removal": 1.9, "dehazing": 2.8},
+        "task_shares": LATER_SHARES | {"natural_deraining": 1.1, "cloud_removal": 1.9, "dehazing": 2.8},
     },
     # Half of the way back to the ninth stage, which left bright deserts alone, and a fifth of a stage from there.
     {
@@ -300,7 +300,7 @@ STAGES: tuple[dict[str, Any], ...] = (
         "varied_haze": 0.15,
         "bright_ground": 0.7,
         "task_identity": {"natural_deraining": 0.12, "cloud_removal": 0.25, "dehazing": 0.3},
-        "task_shares": ALL
+        "task_shares": LATER_SHARES
         | {
             "natural_deraining": 1.2,
             "pet_synthesis": 2.4,
@@ -321,12 +321,12 @@ def main() -> None:
     parser.add_argument("--steps", type=int, help="shorten every stage to this, to try it out")
     arguments, others = parser.parse_known_args()
     weights: Path | None = None
-    for number, stage in enumerate(STAGES, start=1):
-        settings, folder = dict(stage), arguments.out / f"stage{number}"
-        other = settings.pop("averaged_with", None)
+    for number, settings in enumerate(STAGES, start=1):
+        folder = arguments.out / f"stage{number}"
         if not (folder / "small.safetensors").exists():
-            if weights is not None and other is not None:
-                weights = averaged(weights, arguments.out / f"stage{other}" / "small.safetensors", folder)
+            if weights is not None and "averaged_with" in settings:
+                other = arguments.out / f"stage{settings['averaged_with']}" / "small.safetensors"
+                weights = averaged(weights, other, folder)
             subprocess.run([*command(arguments, folder, settings, weights), *others], check=True)
         weights = folder / "small.safetensors"
 
@@ -349,7 +349,8 @@ def command(arguments: argparse.Namespace, folder: Path, settings: dict[str, Any
         settings = {"anchored": 0.0, "warm_up": 100, "task_candidates": SHARPENING, **settings}
     # The first nine stages were run before the images had variants.
     settings = {"left_out": sorted(VARIANTS.values()), **settings}
-    settings = dict(settings)
+    # These three are not settings of the training: how it starts and what is written in the end.
+    settings.pop("averaged_with", None)
     parts += ["--half"] if settings.pop("half", False) else []
     parts += ["--part", str(settings.pop("part", 1.0))]
     if arguments.steps:

@@ -113,11 +113,10 @@ class _Calls:
             for asked, call in iter(self._waiting.get, None):
                 try:
                     asked.set_result(call())
-                except Exception as error:  # whoever asked for it is told
-                    asked.set_exception(error)
                 except BaseException as error:
                     asked.set_exception(error)
-                    raise
+                    if not isinstance(error, Exception):
+                        raise
         except BaseException:
             stopped.set()
             for asked, _ in iter(self._waiting.get, None):

@@ -32,8 +32,7 @@ def recipe() -> ModuleType:
 def configurations(recipe: ModuleType, tmp_path: Path) -> list[TrainingConfig]:
     arguments = argparse.Namespace(data=tmp_path, out=tmp_path, steps=None)
     configs = []
-    for number, stage in enumerate(recipe.STAGES):
-        settings = {name: value for name, value in stage.items() if name != "averaged_with"}
+    for number, settings in enumerate(recipe.STAGES):
         command = recipe.command(arguments, tmp_path, settings, tmp_path / "before" if number else None)
         given = (part.split("=", 1) for before, part in itertools.pairwise(command) if before == "--set")
         configs.append(override(training_preset("small"), {name: json.loads(value) for name, value in given}))
