@@ -14,6 +14,7 @@ from datprl_toolkit.degradations.weather import (
     add_haze,
     add_rain,
     cloud_opacity,
+    cumulus_opacity,
     rain_layer,
     transmission_field,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "bicubic_low_resolution",
     "blur_linear_light",
     "cloud_opacity",
+    "cumulus_opacity",
     "fractal_field",
     "low_count_pet",
     "low_dose_ct",

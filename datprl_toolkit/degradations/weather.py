@@ -174,3 +174,47 @@ def add_clouds(
     lit = image * over_channels(shade, image)
     alpha = over_channels(opacity, image)
     return as_float32(np.clip(lit * (1.0 - alpha) + brightness * alpha, 0.0, 1.0))
+
+
+def cumulus_opacity(
+    shape: tuple[int, int], generator: np.random.Generator, *, cover: float, spacing: float, shift: float = 0.0
+) -> FloatArray:
+    """Draw the opacity of a field of small dense clouds, one for each of three bands.
+
+    A push-broom sensor looks at one place in its bands one after the other and from other angles, so that clouds,
+    which are high and move, lie elsewhere in each of them (as in Landsat 8 OLI and Sentinel-2 MSI).
+
+    Parameters
+    ----------
+    shape
+        Height and width.
+    cover
+        Share of the pixels with any cloud, in (0, 1].
+    spacing
+        Mean distance of the clouds in pixels; they are longer one way than the other, as in streets of cumulus.
+    shift
+        How far the first and the last band lie from the middle one, in pixels, in opposite directions.
+
+    Returns
+    -------
+    (H, W, 3) in [0, 1], 1 in the thickest clouds.
+    """
+    check_fraction(cover, "cover")
+    height, width = 2 * shape[0], 2 * shape[1]
+    rows, columns = np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)[None]
+    angle, stretch = generator.uniform(0, np.pi), generator.uniform(1.0, 1.6)
+    along = (columns * np.cos(angle) + rows * np.sin(angle)) * stretch
+    across = (rows * np.cos(angle) - columns * np.sin(angle)) / stretch
+    frequency = np.maximum(np.hypot(along, across) * spacing, 1e-6)
+    # Most around the spacing; finer structure above it, and below it regions of more and of fewer clouds.
+    amplitude = np.where(frequency < 1.0, frequency, frequency ** -generator.uniform(2.0, 3.5))
+    amplitude += (frequency < 0.25) * generator.uniform(0.0, 1.5)
+    spectrum = np.fft.rfft2(generator.standard_normal((height, width))) * amplitude
+    spectrum[0, 0] = 0.0
+    direction = generator.uniform(0, 2 * np.pi)
+    phase = 2j * np.pi * shift * (rows * np.sin(direction) + columns * np.cos(direction))
+    bands = [np.fft.irfft2(spectrum * np.exp(step * phase), s=(height, width)) for step in (-1, 0, 1)]
+    field = np.stack([band[: shape[0], : shape[1]] for band in bands], axis=-1)
+    threshold, high = np.quantile(field[..., 1], [1.0 - cover, 0.995])
+    ramp = np.clip((field - threshold) / (high - threshold), 0.0, 1.0)
+    return as_float32(ramp ** generator.uniform(0.8, 1.8))

@@ -66,7 +66,7 @@ class TaskPairs:
     """Pairs of one task from several makers, each drawn with its weight."""
 
     def __init__(self, makers: Sequence[tuple[float, PairMaker]], seed: Sequence[int]) -> None:
-        usable = [(weight, maker) for weight, maker in makers if len(maker) > 0]
+        usable = [(weight, maker) for weight, maker in makers if weight > 0 and len(maker) > 0]
         weights = np.array([weight for weight, _ in usable])
         self.probabilities = weights / weights.sum()
         self.makers = [maker for _, maker in usable]
@@ -176,19 +176,25 @@ def balanced_draw(
 
 
 def task_makers(
-    data: PreparedData, tasks: Sequence[str], *, varied_haze: float = 0.0, bright_ground: float = 0.0
+    data: PreparedData,
+    tasks: Sequence[str],
+    *,
+    varied_haze: float = 0.0,
+    bright_ground: float = 0.0,
+    dense_clouds: float = 0.0,
 ) -> dict[str, list[tuple[float, PairMaker]]]:
     """Return what makes pairs for each of `tasks` from prepared data.
 
     `varied_haze` is the share of the crops in haze or under clouds that are varied, `bright_ground` that of the crops
-    in measured haze whose ground is made bright.
+    in measured haze whose ground is made bright, `dense_clouds` that of the crops under simulated clouds whose clouds
+    are to be left.
 
     Raises
     ------
     InputError
         ``E_EMPTY`` if the prepared data lack what a task needs.
     """
-    known = _all_makers(data.sources, varied_haze, bright_ground)
+    known = _all_makers(data.sources, varied_haze, bright_ground, dense_clouds)
     if "folders" in data.manifest:
         from datprl_toolkit.training.folders import folder_makers
 
@@ -204,7 +210,7 @@ def task_makers(
 
 
 def _all_makers(
-    sources: Mapping[str, Source], varied_haze: float, bright_ground: float
+    sources: Mapping[str, Source], varied_haze: float, bright_ground: float, dense_clouds: float
 ) -> dict[str, list[tuple[float, PairMaker]]]:
     """Weights: real pairs often enough to be learnt, simulated ones often enough not to be learnt by heart."""
     empty = Source("", {"clean": [], "layer": [], "kernel": [], "opacity": [], "depth": []})
@@ -241,7 +247,8 @@ def _all_makers(
         ],
         "cloud_removal": [
             (0.5, crops.StoredPairs(get("rice2"), thinned=varied_haze)),
-            *((0.5 * weight, crops.SimulatedClouds(source, sky)) for weight, source in ground),
+            *((0.5 * weight * (1 - dense_clouds), crops.SimulatedClouds(source, sky)) for weight, source in ground),
+            *((0.5 * weight * dense_clouds, crops.DenseClouds(source, sky)) for weight, source in ground),
         ],
         "dehazing": [
             (0.5, crops.StoredPairs(get("rice1"), thinned=varied_haze, brightened=bright_ground)),

@@ -72,6 +72,8 @@ class TrainingConfig:
         under simulated haze.
     bright_ground
         Share of the crops in measured haze whose ground is made bright, the haze left as it is.
+    dense_clouds
+        Share of the crops under simulated clouds that are under dense ones, which are to be left as they are.
     left_out
         Names of prepared sources that are not used.
     anchored
@@ -118,6 +120,7 @@ class TrainingConfig:
     tinted: float = 0.0
     varied_haze: float = 0.0
     bright_ground: float = 0.0
+    dense_clouds: float = 0.0
     left_out: tuple[str, ...] = ()
     anchored: float = 0.0
     prompt_gain: float = 1.0
@@ -151,9 +154,10 @@ class TrainingConfig:
         self._check_variant()
         if any(share <= 0.0 for share in (*self.task_shares.values(), *self.task_candidates.values())):
             raise OptionError(ErrorCode.OPTION, "task_shares and task_candidates must be above 0")
-        shares = (self.identity, self.tinted, self.varied_haze, self.bright_ground, *self.task_identity.values())
+        sky = (self.varied_haze, self.bright_ground, self.dense_clouds)
+        shares = (self.identity, self.tinted, *sky, *self.task_identity.values())
         if not (0.0 <= self.ema_decay < 1.0 and all(0.0 <= share <= 1.0 for share in shares)):
-            names = "ema_decay, identity, task_identity, tinted, varied_haze and bright_ground"
+            names = "ema_decay, identity, task_identity, tinted, varied_haze, bright_ground and dense_clouds"
             raise OptionError(ErrorCode.OPTION, f"{names} are shares from 0 to 1")
 
     def batch_at(self, step: int) -> tuple[int, int]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from datprl_toolkit.degradations import add_clouds, add_haze, add_rain, blur_linear_light
+from datprl_toolkit.degradations import add_clouds, add_haze, add_rain, blur_linear_light, cumulus_opacity
 from datprl_toolkit.training.preparation import CT_HIGH, CT_LOW, SUV_HIGH, from_integers
 
 if TYPE_CHECKING:
@@ -234,6 +234,42 @@ class SimulatedClouds:
             offset=offset,
         )
         return Pair(cloudy, clean, f"{self.source.name}/{index:04d}")
+
+
+@dataclass(frozen=True, slots=True)
+class DenseClouds:
+    """Scenes under a field of cumulus that stays, in haze that does not.
+
+    Under dense clouds there is no ground to be found: they are to be left as they are, and not to be turned into
+    something else that is bright in one band and dark in another.
+    """
+
+    source: Source
+    sky: Source
+
+    def __len__(self) -> int:
+        return len(self.source) if len(self.sky) else 0
+
+    def make(self, index: int, size: int, generator: np.random.Generator) -> Pair:
+        """Put thin haze over a scene, and clouds over both versions of it."""
+        image = self.source["clean"][index]
+        clean = cut(image, choose_window(image, size, generator), size) * np.float32(generator.uniform(0.4, 1.0))
+        field = self.sky["depth"][int(generator.integers(len(self.sky)))]
+        depth = cut(field, choose_window(field, size, generator), size)
+        airlight = generator.uniform(0.3, 0.9) * np.array([0.8, 0.9, 1.0]) + generator.uniform(-0.05, 0.05, 3)
+        hazy = add_haze(clean, np.exp(-generator.uniform(0.0, 0.7) * depth), airlight.clip(0, 1))
+        opacity = cumulus_opacity(
+            (size, size),
+            generator,
+            cover=generator.uniform(0.4, 1.0),
+            spacing=generator.uniform(6.0, 40.0),
+            shift=generator.uniform(0.0, 1.5),
+        ) * np.float32(generator.uniform(0.6, 1.0))
+        offset, shadow = tuple(generator.integers(-8, 9, 2)), generator.uniform(0.0, 0.5)
+        light = np.float32(1.0) - np.float32(shadow) * np.roll(opacity[..., 1:2], offset, axis=(0, 1))
+        clouds = np.float32(generator.uniform(0.8, 1.6)) * opacity
+        cloudy, kept = ((ground * light * (1 - opacity) + clouds).clip(0, 1) for ground in (hazy, clean))
+        return Pair(cloudy, kept, f"{self.source.name}/{index:04d}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,7 +85,11 @@ class Trainer:
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=config.learning_rate, betas=config.betas)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=config.precision == "float16")
         makers = task_makers(
-            self.data, config.tasks, varied_haze=config.varied_haze, bright_ground=config.bright_ground
+            self.data,
+            config.tasks,
+            varied_haze=config.varied_haze,
+            bright_ground=config.bright_ground,
+            dense_clouds=config.dense_clouds,
         )
         self.batches = BalancedBatches(
             makers,

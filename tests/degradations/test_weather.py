@@ -12,6 +12,7 @@ from datprl_toolkit.degradations import (
     add_haze,
     add_rain,
     cloud_opacity,
+    cumulus_opacity,
     fractal_field,
     rain_layer,
     transmission_field,
@@ -86,6 +87,33 @@ def test_a_cloud_hides_the_ground_and_darkens_it_where_its_shadow_falls() -> Non
     np.testing.assert_allclose(cloudy[30:], 0.5, atol=1e-6)
 
 
+@pytest.mark.parametrize(("cover", "spacing"), [(0.4, 8.0), (0.9, 24.0)])
+def test_cumulus_covers_the_asked_share_at_the_asked_spacing(cover: float, spacing: float) -> None:
+    opacity = cumulus_opacity((192, 192), np.random.default_rng(0), cover=cover, spacing=spacing)
+    assert opacity.shape == (192, 192, 3)
+    assert np.mean(opacity > 0) == pytest.approx(cover, abs=0.02)
+    assert opacity.min() == 0
+    assert opacity.max() == 1
+    power = np.abs(np.fft.rfft2(opacity[..., 1] - opacity[..., 1].mean())) ** 2
+    frequency = np.hypot(np.fft.fftfreq(192)[:, None], np.fft.rfftfreq(192)[None])
+    near = (frequency > 0.5 / spacing) & (frequency < 2 / spacing)
+    assert power[near].sum() > 0.5 * power[frequency > 0.5 / spacing].sum()
+
+
+@pytest.mark.parametrize("shift", [0.0, 3.0])
+def test_cumulus_lies_elsewhere_in_each_band_by_the_asked_shift(shift: float) -> None:
+    size = 128
+    opacity = cumulus_opacity((size, size), np.random.default_rng(2), cover=0.6, spacing=16.0, shift=shift)
+    first, middle, last = (np.fft.fft2(opacity[..., band] - opacity[..., band].mean()) for band in range(3))
+    moves = []
+    for one, other in ((first, middle), (middle, last)):
+        correlation = np.fft.ifft2(one * np.conj(other)).real
+        row, column = np.unravel_index(correlation.argmax(), correlation.shape)
+        moves.append([(int(n) + size // 2) % size - size // 2 for n in (row, column)])
+    assert np.linalg.norm(moves[0]) == pytest.approx(shift, abs=0.8)
+    np.testing.assert_allclose(moves[0], moves[1], atol=1)
+
+
 @pytest.mark.parametrize("exponent", [2.0, 3.0])
 def test_a_fractal_field_has_the_spectrum_of_its_exponent(exponent: float) -> None:
     size, slopes = 128, []
@@ -107,3 +135,5 @@ def test_shares_outside_their_range_are_refused() -> None:
         rain_layer((8, 8), generator, density=0.0, angle=0.0)
     with pytest.raises(DatprlError):
         cloud_opacity((8, 8), generator, cover=1.5, softness=0.5)
+    with pytest.raises(DatprlError):
+        cumulus_opacity((8, 8), generator, cover=1.5, spacing=4.0)

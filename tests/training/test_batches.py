@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from datprl_toolkit.errors import InputError
 from datprl_toolkit.training import TASKS
 from datprl_toolkit.training.batches import BalancedBatches, EndlessOrder, balanced_draw, task_makers
-from datprl_toolkit.training.crops import Pair, SimulatedHaze, StoredPairs, TiledPairs, transmission_of
+from datprl_toolkit.training.crops import DenseClouds, Pair, SimulatedHaze, StoredPairs, TiledPairs, transmission_of
 from datprl_toolkit.training.preparation import from_integers
 from datprl_toolkit.training.prepared import Source
 
@@ -246,9 +246,27 @@ def test_simulated_haze_is_brighter_than_the_ground_or_not_where_that_is_brighte
     assert sum(darker[1]) > sum(darker[0])
 
 
+def test_dense_clouds_stay_and_the_haze_under_them_does_not(data: PreparedData) -> None:
+    source, sky = data.sources["remote_roads"], data.sources["sky_fields"]
+    airless = replace(sky, fields={**sky.fields, "depth": [np.zeros_like(field) for field in sky["depth"]]})
+    for number in range(8):
+        makers = (DenseClouds(source, sky), DenseClouds(source, airless))
+        hazy, clear = (maker.make(number % len(source), 16, np.random.default_rng(number)) for maker in makers)
+        np.testing.assert_array_equal(clear.degraded, clear.clean)
+        np.testing.assert_array_equal(hazy.clean, clear.clean)
+        assert not np.array_equal(hazy.degraded, hazy.clean)
+        assert hazy.degraded.min() >= 0.0
+        assert hazy.degraded.max() <= 1.0
+        assert hazy.degraded.dtype == hazy.clean.dtype == np.float32
+
+
 @pytest.mark.parametrize(
     ("settings", "tasks"),
-    [({"varied_haze": 0.4}, {"dehazing", "cloud_removal"}), ({"bright_ground": 0.4}, {"dehazing"})],
+    [
+        ({"varied_haze": 0.4}, {"dehazing", "cloud_removal"}),
+        ({"bright_ground": 0.4}, {"dehazing"}),
+        ({"dense_clouds": 0.4}, {"cloud_removal"}),
+    ],
 )
 def test_what_varies_haze_reaches_the_pairs_of_haze_and_clouds_alone(
     data: PreparedData, settings: dict[str, float], tasks: set[str]

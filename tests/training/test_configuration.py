@@ -54,6 +54,7 @@ def test_nested_settings_are_replaced_one_by_one() -> None:
         {"tinted": 1.5},
         {"varied_haze": -0.1},
         {"bright_ground": 2.0},
+        {"dense_clouds": -1.0},
         {"precision": "int8"},
         {"ema_decay": 1.0},
         {"losses": {"perceptual": 1.0}},
