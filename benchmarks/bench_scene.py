@@ -7,6 +7,7 @@ alone over the same tiles in memory, with one context; by this toolkit, from Geo
 `sliding_window_inference` with the same network, window and overlap, in memory and weighted by a Gaussian, as it is
 mostly used. Each restoration of ours runs in a process of its own, whose peak memory is reported beside what it was
 before, with the weights loaded; its calls of the network, with the contexts that it gave them, are then repeated alone.
+With `--own-calls` no more than these two are measured, for networks that take minutes.
 Last, without a network: this toolkit, and one loop that reads, scales and writes the same pieces one after the other.
 Ratios are of the time that processors were busy, which other programs on the machine disturb little.
 """
@@ -59,6 +60,7 @@ def main() -> None:
     parser.add_argument("--tile", type=int, default=256, help="edge of a tile")
     parser.add_argument("--halo", type=int, default=64, help="pixels around a tile")
     parser.add_argument("--without-monai", action="store_true", help="leave out the comparison")
+    parser.add_argument("--own-calls", action="store_true", help="only the toolkit and its calls of the network")
     parser.add_argument("--part", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     restorer = Restorer.from_pretrained(arguments.weights)
@@ -79,9 +81,10 @@ def measure(size: int, restorer: Restorer, arguments: argparse.Namespace, folder
     source = folder / f"{size}.tif"
     write(source, scene)
     image = scene.astype(np.float32) / np.float32(255)
-    network, alone = network_alone(image, restorer, arguments)
-    row(size, "network alone", network, network, report=seams_of(alone * 255, arguments.tile, scene))
-
+    network = None
+    if not arguments.own_calls:
+        network, alone = network_alone(image, restorer, arguments)
+        row(size, "network alone", network, network, report=seams_of(alone * 255, arguments.tile, scene))
     command = [sys.executable, __file__, str(arguments.scene), "--weights", arguments.weights]
     pieces = ["--tile", str(arguments.tile), "--halo", str(arguments.halo)]
     part = ["--part", str(source), str(folder / f"{size}.zarr")]
@@ -90,11 +93,14 @@ def measure(size: int, restorer: Restorer, arguments: argparse.Namespace, folder
     written = Scene.open(folder / f"{size}.zarr")
     with written.reader() as reader:
         values = reader.read((1, 2, 3), whole(written.grid.shape)).values
-    ours = Time(figures["wall"], figures["processor"])
+    ours, calls = Time(figures["wall"], figures["processor"]), Time(figures["calls wall"], figures["calls processor"])
+    network = network or calls
     seams = seams_of(values, arguments.tile, scene)
     row(size, "this toolkit, GeoTIFF to Zarr", ours, network, memory=figures["peak"], report=seams)
     print(f"| | of which weights loaded and nothing done | | | | {figures['before'] / MIB:.0f} | | |")
-    row(size, "its calls of the network alone", Time(figures["calls wall"], figures["calls processor"]), network)
+    row(size, "its calls of the network alone", calls, network)
+    if arguments.own_calls:
+        return
     if not arguments.without_monai:
         took, restored = monai_window(image, restorer, arguments)
         seams = seams_of(restored * 255, arguments.tile, scene)

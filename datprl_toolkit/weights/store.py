@@ -120,7 +120,16 @@ def save_weights(
     ------
     OutputError
         If the file exists and `overwrite` is false, or cannot be written.
+    WeightsError
+        ``E_WEIGHTS`` if the card has the configuration of another network, so that nobody could load the file.
     """
+    if card.config != network.config:
+        raise WeightsError(
+            ErrorCode.WEIGHTS,
+            "the card has the configuration of another network",
+            where=path,
+            remedy="Give the card that of the network: dataclasses.replace(card, config=network.config)",
+        )
     network = copy.deepcopy(network).half() if half else network
     tensors = {key: tensor.detach().cpu().contiguous() for key, tensor in network.state_dict().items()}
     with staged_file(path, overwrite=overwrite) as temporary:

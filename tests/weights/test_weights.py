@@ -83,6 +83,14 @@ def test_existing_weights_are_not_replaced_unasked(saved: Path) -> None:
     assert saved.read_bytes() == before
 
 
+def test_a_card_of_another_network_is_refused(saved: Path, tmp_path: Path) -> None:
+    network, card = load_weights(saved)
+    other = replace(card, config=replace(card.config, width=2 * card.config.width))
+    with pytest.raises(WeightsError, match="the configuration of another network"):
+        save_weights(tmp_path / "other.safetensors", network, other)
+    assert not (tmp_path / "other.safetensors").exists()
+
+
 def test_a_name_is_found_in_the_users_folder_before_the_shipped(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(FOLDER_VARIABLE, str(saved.parent))
     assert find_weights("tiny") == saved
