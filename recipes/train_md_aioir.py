@@ -86,6 +86,7 @@ def parse_arguments() -> argparse.Namespace:
     add("--name", default="small", help="name of the weights that are written at the end")
     add("--export", action="store_true", help="validate the checkpoint in OUT and write its weights; no training")
     add("--part", type=float, default=1.0, help="write weights this part of the way from --start-from to the trained")
+    add("--towards", help="name or path of other weights from which --part is counted, in place of --start-from")
     add("--half", action="store_true", help="write the weights as float16, in half the space")
     add("--tensorboard", action="store_true", help="write TensorBoard events beside metrics.jsonl")
     add("--compile", action="store_true", help="compile the network; the first step takes a minute or more")
@@ -99,8 +100,9 @@ def run(arguments: argparse.Namespace) -> None:
         torch.set_num_threads(arguments.threads)
     if arguments.out is None and not arguments.dry_run:
         raise OptionError(ErrorCode.OPTION, "a run needs a folder of its own", remedy="Name it with --out")
-    if arguments.part != 1.0 and not (arguments.start_from and 0.0 <= arguments.part < 1.0):
-        raise OptionError(ErrorCode.OPTION, "--part goes from 0 to 1, on the way from the weights of --start-from")
+    earlier = arguments.towards or arguments.start_from
+    if arguments.part != 1.0 and not (earlier and 0.0 <= arguments.part < 1.0):
+        raise OptionError(ErrorCode.OPTION, "--part goes from 0 to 1, on the way from --start-from or --towards")
     data = load_data(arguments)
     config = resolve_config(arguments, folder_tasks(data))
     text = load_text(arguments.text)
@@ -133,7 +135,7 @@ def run(arguments: argparse.Namespace) -> None:
         complete = arguments.export or trainer.run(minutes=arguments.minutes)
     if complete:
         if arguments.part != 1.0:
-            go_back(trainer, arguments.start_from, arguments.part)
+            go_back(trainer, earlier, arguments.part)
         path = arguments.out / f"{arguments.name}.safetensors"
         export(trainer, arguments.name, path, leads=leads, half=arguments.half)
     else:
@@ -158,7 +160,7 @@ def start_from(trainer: Trainer, name_or_path: str) -> None:
 
 
 def go_back(trainer: Trainer, name_or_path: str, part: float) -> None:
-    """Let a run end part of the way from the weights that it started from; see :func:`warm_start.mix_with`."""
+    """Let a run end part of the way from earlier weights; see :func:`warm_start.mix_with`."""
     if isinstance(trainer.average, DatprlNetwork):  # no baseline starts from weights
         earlier, _ = load_weights(name_or_path)
         warm_start.mix_with(trainer.average, earlier, name_or_path, part)

@@ -349,8 +349,10 @@ def command(arguments: argparse.Namespace, folder: Path, settings: dict[str, Any
         settings = {"anchored": 0.0, "warm_up": 100, "task_candidates": SHARPENING, **settings}
     # The first nine stages were run before the images had variants.
     settings = {"left_out": sorted(VARIANTS.values()), **settings}
-    # These three are not settings of the training: how it starts and what is written in the end.
+    # These four are not settings of the training: how it starts and what is written in the end.
     settings.pop("averaged_with", None)
+    towards = settings.pop("towards", None)
+    parts += ["--towards", str(arguments.out / f"stage{towards}" / "small.safetensors")] if towards else []
     parts += ["--half"] if settings.pop("half", False) else []
     parts += ["--part", str(settings.pop("part", 1.0))]
     if arguments.steps:

@@ -123,6 +123,9 @@ def test_weights_are_written_part_of_the_way_from_those_that_it_started_from(
     assert any(not torch.equal(start[name], trained[name]) for name in start)
     for name, tensor in written.items():
         assert torch.allclose(tensor, start[name] + 0.25 * (trained[name] - start[name]), atol=1e-6), name
+    call(recipe, monkeypatch, *onward, "--export", "--part", 0.0, "--towards", second / "tiny.safetensors")
+    again = load_weights(str(second / "tiny.safetensors"))[0].state_dict()
+    assert all(torch.allclose(tensor, written[name], atol=1e-6) for name, tensor in again.items())
     for wrong in ((*common, "--out", second, "--part", 0.5), (*onward, "--part", 1.5)):
         with pytest.raises(SystemExit, match="--part goes from 0 to 1"):
             call(recipe, monkeypatch, *wrong)
