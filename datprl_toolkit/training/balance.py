@@ -81,6 +81,6 @@ def reconstruction_gradient(
     terms = reconstruction_losses(output, clean, weights)
     loss = torch.stack([getattr(weights, name) * value for name, value in terms.items()]).sum()
     # A parameter that the output does not depend on, such as the query over a single token, counts as zero.
-    parameters = list(network.backbone.parameters())
+    parameters = [each for each in network.backbone.parameters() if each.requires_grad]
     gradients = torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)
     return float(torch.stack([gradient.norm() for gradient in gradients]).norm())

@@ -252,7 +252,9 @@ def _all_makers(
         ],
         "dehazing": [
             (0.5, crops.StoredPairs(get("rice1"), thinned=varied_haze, brightened=bright_ground)),
-            *((0.5 * weight, crops.SimulatedHaze(source, sky, brightened=varied_haze)) for weight, source in ground),
+            *((0.4 * weight, crops.SimulatedHaze(source, sky, brightened=varied_haze)) for weight, source in ground),
+            # Its deserts are what RICE1 has too little of.
+            (0.1, crops.SimulatedHaze(get("rice2"), sky, brightened=varied_haze)),
         ],
     }
 

@@ -76,6 +76,8 @@ class TrainingConfig:
         Share of the crops under simulated clouds that are under dense ones, which are to be left as they are.
     left_out
         Names of prepared sources that are not used.
+    frozen
+        Beginnings of the names of parameters that stay as they are, such as ``backbone.encoder``.
     anchored
         Share of the run during which some images are given the prompts of their task and domain: all of them at
         the first step, none from its end on. It needs a factor for the loss term of the same name.
@@ -122,6 +124,7 @@ class TrainingConfig:
     bright_ground: float = 0.0
     dense_clouds: float = 0.0
     left_out: tuple[str, ...] = ()
+    frozen: tuple[str, ...] = ()
     anchored: float = 0.0
     prompt_gain: float = 1.0
     domain_prompts: DomainPrompts = "pool"
@@ -234,7 +237,7 @@ def override(config: TrainingConfig, values: Mapping[str, Any]) -> TrainingConfi
             changes["network"] = NetworkConfig.from_dict(_merged(config.network.to_dict(), changes["network"]))
         if isinstance(changes.get("losses"), Mapping):
             changes["losses"] = replace(config.losses, **changes["losses"])
-        for name in ("tasks", "betas", "crop_sizes", "left_out"):
+        for name in ("tasks", "betas", "crop_sizes", "left_out", "frozen"):
             if name in changes:
                 changes[name] = tuple(changes[name])
         return replace(config, **changes)

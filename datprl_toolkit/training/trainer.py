@@ -28,6 +28,7 @@ from datprl_toolkit.training.configuration import TrainingConfig
 from datprl_toolkit.training.given import GivenPrompts, fix_domain_texts, sharpen_pools, strengthen_prompts
 from datprl_toolkit.training.losses import training_loss
 from datprl_toolkit.training.validation import format_table, validate
+from datprl_toolkit.training.warm_start import freeze
 from datprl_toolkit.training.window import Window
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ class Trainer:
         self.report = report or partial(print, flush=True)
         torch.manual_seed(config.seed)
         self.network = make_network(config, self.text).to(self.device)
+        freeze(self.network, config.frozen)
         self.average = copy.deepcopy(self.network).requires_grad_(requires_grad=False).eval()
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=config.learning_rate, betas=config.betas)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=config.precision == "float16")

@@ -1,4 +1,4 @@
-"""Starting a training from the weights of an earlier one, whose network may have had fewer blocks."""
+"""Going on from the weights of an earlier training: with more blocks, with parts frozen, and part of the way back."""
 
 from __future__ import annotations
 
@@ -9,9 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from datprl_toolkit.errors import ErrorCode, InputError
+from datprl_toolkit.errors import ErrorCode, InputError, OptionError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import nn
+
     from datprl_toolkit.network import DatprlNetwork, NetworkConfig
 
 BLOCK = re.compile(r"(backbone\.(?:(?:encoder|decoder)\.\d+|middle|refinement)\.\d+)\.")
@@ -51,8 +55,33 @@ def start_from(network: DatprlNetwork, earlier: DatprlNetwork, where: str) -> in
     return len({match[1] for name in state.keys() - known.keys() if (match := BLOCK.match(name))})
 
 
+def freeze(network: nn.Module, beginnings: Sequence[str]) -> None:
+    """Keep the parameters whose names begin with one of `beginnings` as they are during training.
+
+    What a part of the network recognises stays, while others learn what to do about it.
+
+    Raises
+    ------
+    OptionError
+        ``E_OPTION`` if a beginning is that of no parameter.
+    """
+    for beginning in beginnings:
+        found = [each for name, each in network.named_parameters() if name.startswith(beginning)]
+        if not found:
+            raise OptionError(
+                ErrorCode.OPTION,
+                "no parameter's name begins like this",
+                where=f"frozen: {beginning}",
+                remedy=f"They begin with {', '.join(dict(network.named_children()))}",
+            )
+        for parameter in found:
+            parameter.requires_grad = False
+
+
 @torch.no_grad()
-def mix_with(network: DatprlNetwork, earlier: DatprlNetwork, where: str, part: float = 0.5) -> None:
+def mix_with(
+    network: DatprlNetwork, earlier: DatprlNetwork, where: str, part: float = 0.5, given_back: Sequence[str] = ()
+) -> None:
     """Go back from a network's parameters to those of the earlier one that it was trained on from, part of the way.
 
     What a training has lost of the earlier weights often comes back, and much of what it has gained stays. Of blocks
@@ -64,6 +93,8 @@ def mix_with(network: DatprlNetwork, earlier: DatprlNetwork, where: str, part: f
         As for :func:`start_from`; `network` is changed.
     part
         How much of it stays: 1 leaves it as it is.
+    given_back
+        Beginnings of the names of parameters of which nothing stays.
 
     Raises
     ------
@@ -73,10 +104,11 @@ def mix_with(network: DatprlNetwork, earlier: DatprlNetwork, where: str, part: f
     _check_only_blocks_added(network.config, earlier.config, where)
     known = earlier.state_dict()
     for name, tensor in network.state_dict().items():
+        stays = 0.0 if name.startswith(tuple(given_back)) else part
         if name in known:
-            tensor.lerp_(known[name].to(tensor.device), 1 - part)
+            tensor.lerp_(known[name].to(tensor.device), 1 - stays)
         elif name.endswith(LAST_OF_A_BRANCH):
-            tensor.mul_(part)
+            tensor.mul_(stays)
 
 
 def _check_only_blocks_added(config: NetworkConfig, earlier: NetworkConfig, where: str) -> None:

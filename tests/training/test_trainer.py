@@ -50,6 +50,21 @@ def test_a_resumed_run_has_the_losses_and_weights_of_one_that_was_not_stopped_to
     assert torch.equal(weights(second.average), weights(whole.average))
 
 
+def test_frozen_parts_stay_as_they_are_and_the_others_learn(
+    config: TrainingConfig, data: PreparedData, tmp_path: Path
+) -> None:
+    frozen = ("backbone.encoder", "task_query")
+    trainer = Trainer(replace(config, frozen=frozen), data, tmp_path, report=quiet)
+    before = {name: tensor.clone() for name, tensor in trainer.network.state_dict().items()}
+    for _ in range(2):
+        trainer.train_step()
+    changed = {name for name, tensor in trainer.network.state_dict().items() if not torch.equal(tensor, before[name])}
+    assert not any(name.startswith(frozen) for name in changed)
+    assert any(name.startswith("backbone.decoder") for name in changed)
+    with pytest.raises(DatprlError, match=r"frozen: backbone\.encodre"):
+        Trainer(replace(config, frozen=("backbone.encodre",)), data, tmp_path, report=quiet)
+
+
 @pytest.mark.parametrize("fusion", ["cross_attention", "concat", "adaptive_modulation"])
 def test_a_prompt_gain_sets_images_with_different_prompts_further_apart(
     fusion: FeatureFusion, config: TrainingConfig, data: PreparedData, tmp_path: Path

@@ -1,4 +1,4 @@
-"""A deeper network starts from a shallower one and restores as that did."""
+"""Going on from earlier weights: with more blocks, and part of the way back to them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 
 from datprl_toolkit.errors import InputError
 from datprl_toolkit.network import DatprlNetwork, NetworkConfig, PromptPoolConfig
-from datprl_toolkit.training.warm_start import start_from
+from datprl_toolkit.training.warm_start import mix_with, start_from
 
 POOL = PromptPoolConfig(size=5, top_k=2, dimension=16, tokens=2)
 SHALLOW = NetworkConfig(
@@ -51,3 +51,18 @@ def test_added_blocks_do_nothing_at_first_and_can_learn(config: NetworkConfig) -
 def test_a_network_that_differs_otherwise_is_refused(other: NetworkConfig) -> None:
     with pytest.raises(InputError, match="E_WEIGHTS"):
         start_from(DatprlNetwork(other), DatprlNetwork(SHALLOW), "shallow")
+
+
+def test_some_parts_go_back_wholly_and_the_others_part_of_the_way() -> None:
+    earlier, later = DatprlNetwork(SHALLOW), DatprlNetwork(replace(SHALLOW, encoder_blocks=(2, 1)))
+    old = earlier.state_dict()
+    trained = {name: tensor.clone() for name, tensor in later.state_dict().items()}
+    mix_with(later, earlier, "shallow", 0.75, ("backbone.encoder", "backbone.stem"))
+    for name, tensor in later.state_dict().items():
+        if name.startswith(("backbone.encoder", "backbone.stem")):
+            if name in old:
+                assert torch.equal(tensor, old[name]), name
+            elif name.endswith("_scale"):
+                assert not tensor.any(), "a block that the earlier network has not does nothing"
+        else:
+            assert torch.allclose(tensor, 0.75 * trained[name] + 0.25 * old[name], atol=1e-6), name
