@@ -4,7 +4,7 @@
 
 PREPARED is what `recipes/prepare_data.py` makes. Each stage is one run of `recipes/train_md_aioir.py` that goes on from
 the weights of the stage before; what each is for stands in `recipes/EXPERIMENTS.md`. Killed, the same command goes on
-where it was. The weights are those of the last stage, RUN/stage16/small.safetensors.
+where it was. The weights are those of the last stage, RUN/stage20/small.safetensors.
 """
 
 from __future__ import annotations
@@ -14,11 +14,14 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from datprl_toolkit.training.variants import VARIANTS
 from datprl_toolkit.training.warm_start import mix_with
 from datprl_toolkit.weights import load_weights, save_weights
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 SHALLOW = {"encoder_blocks": [1, 1, 2], "middle_blocks": 2, "decoder_blocks": [1, 1, 1]}
 DEEPER = {"encoder_blocks": [2, 2, 2], "middle_blocks": 2, "decoder_blocks": [2, 2, 4]}
@@ -49,6 +52,35 @@ SHARES = {
     "remote_sensing_super_resolution": 1.6,
 }
 LATER_SHARES = SHARES | {"natural_deblurring": 1.6, "mri_super_resolution": 1.4, "remote_sensing_super_resolution": 1.5}
+
+HOW_IT_STARTS = ("averaged_with", "average_part", "given_back", "towards", "towards_part")
+BEFORE_DECODER = ("backbone.encoder", "backbone.stem", "backbone.downs", "domain_query", "task_query")
+UNDER_CLOUDS: dict[str, Any] = {
+    **VARIED,
+    "warm_up": 50,
+    "varied_haze": 0.15,
+    "bright_ground": 0.7,
+    "dense_clouds": 0.5,
+    "task_identity": {"cloud_removal": 0.15, "dehazing": 0.25, "natural_deraining": 0.12},
+    "task_shares": {
+        "natural_super_resolution": 2.1,
+        "natural_deraining": 0.9,
+        "natural_deblurring": 1.9,
+        "mri_super_resolution": 1.9,
+        "ct_denoising": 2.4,
+        "pet_synthesis": 2.3,
+        "remote_sensing_super_resolution": 2.1,
+        "cloud_removal": 2.4,
+        "dehazing": 1.8,
+    },
+}
+
+FROZEN: dict[str, Any] = {
+    **UNDER_CLOUDS,
+    "frozen": BEFORE_DECODER,
+    "warm_up": 20,
+    "task_shares": UNDER_CLOUDS["task_shares"] | {"natural_deblurring": 2.3, "pet_synthesis": 2.6, "dehazing": 2.4},
+}
 
 STAGES: tuple[dict[str, Any], ...] = (
     # The preset's loss, which is flat near zero, lets the tasks come apart; with few blocks that takes an hour.
@@ -309,6 +341,33 @@ STAGES: tuple[dict[str, Any], ...] = (
             "dehazing": 1.3,
         },
     },
+    # Dense clouds are to be left as they are. A run of 12,000 steps that was stopped, and one from there.
+    {**UNDER_CLOUDS, "steps": 1844, "learning_rate": 4e-4, "final_learning_rate": 3.8e-4},
+    {**UNDER_CLOUDS, "steps": 5500, "learning_rate": 3.8e-4},
+    # What comes before the decoder is that of the sixteenth stage, which tells deserts from haze; the rest learns on.
+    {
+        **FROZEN,
+        "averaged_with": 16,
+        "average_part": 0.8,
+        "given_back": BEFORE_DECODER,
+        "steps": 1900,
+        "learning_rate": 2.5e-4,
+        "varied_haze": 0.3,
+        "task_identity": {"cloud_removal": 0.15, "dehazing": 0.3, "natural_deraining": 0.12},
+    },
+    # Thin haze again. A quarter of the way there, from a mean of the stages before.
+    {
+        **FROZEN,
+        "towards": (19, 16),
+        "towards_part": 0.8,
+        "part": 0.25,
+        "steps": 750,
+        "learning_rate": 2e-4,
+        "varied_haze": 0.1,
+        "bright_ground": 0.5,
+        "task_identity": {"cloud_removal": 0.15, "dehazing": 0.12, "natural_deraining": 0.12},
+        "task_shares": FROZEN["task_shares"] | {"dehazing": 6.0},
+    },
 )
 """What each stage changes in the preset `small`; all but the first choose their prompts freely."""
 
@@ -324,20 +383,36 @@ def main() -> None:
     for number, settings in enumerate(STAGES, start=1):
         folder = arguments.out / f"stage{number}"
         if not (folder / "small.safetensors").exists():
-            if weights is not None and "averaged_with" in settings:
-                other = arguments.out / f"stage{settings['averaged_with']}" / "small.safetensors"
-                weights = averaged(weights, other, folder)
-            subprocess.run([*command(arguments, folder, settings, weights), *others], check=True)
+            run(arguments, folder, settings, weights, others)
         weights = folder / "small.safetensors"
 
 
-def averaged(weights: Path, others: Path, folder: Path) -> Path:
-    """Write the mean of two stages' weights into the folder of a third; return the file."""
+def run(
+    arguments: argparse.Namespace, folder: Path, settings: dict[str, Any], weights: Path | None, others: Sequence[str]
+) -> None:
+    """Make the means of earlier stages from which a stage starts and towards which it ends, and train it."""
+
+    def stage(number: int) -> Path:
+        return Path(arguments.out) / f"stage{number}" / "small.safetensors"
+
+    if weights is not None and "averaged_with" in settings:
+        part, given_back = settings.get("average_part", 0.5), settings.get("given_back", ())
+        earlier = stage(settings["averaged_with"])
+        weights = averaged(weights, earlier, folder / "average.safetensors", part, given_back)
+    if "towards" in settings:
+        later, earlier = map(stage, settings["towards"])
+        mean = averaged(later, earlier, folder / "towards.safetensors", settings["towards_part"])
+        others = [*others, "--towards", str(mean)]
+    subprocess.run([*command(arguments, folder, settings, weights), *others], check=True)
+
+
+def averaged(weights: Path, others: Path, target: Path, part: float = 0.5, given_back: Sequence[str] = ()) -> Path:
+    """Write a mean of two stages' weights; return its file."""
     (network, card), (earlier, _) = load_weights(str(weights)), load_weights(str(others))
-    mix_with(network, earlier, str(others))
-    folder.mkdir(parents=True, exist_ok=True)
-    save_weights(folder / "average.safetensors", network, card, overwrite=True)
-    return folder / "average.safetensors"
+    mix_with(network, earlier, str(others), part, given_back)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    save_weights(target, network, card, overwrite=True)
+    return target
 
 
 def command(arguments: argparse.Namespace, folder: Path, settings: dict[str, Any], weights: Path | None) -> list[str]:
@@ -349,10 +424,8 @@ def command(arguments: argparse.Namespace, folder: Path, settings: dict[str, Any
         settings = {"anchored": 0.0, "warm_up": 100, "task_candidates": SHARPENING, **settings}
     # The first nine stages were run before the images had variants.
     settings = {"left_out": sorted(VARIANTS.values()), **settings}
-    # These four are not settings of the training: how it starts and what is written in the end.
-    settings.pop("averaged_with", None)
-    towards = settings.pop("towards", None)
-    parts += ["--towards", str(arguments.out / f"stage{towards}" / "small.safetensors")] if towards else []
+    # These are not settings of the training, but how it starts and what is written in the end.
+    settings = {name: value for name, value in settings.items() if name not in HOW_IT_STARTS}
     parts += ["--half"] if settings.pop("half", False) else []
     parts += ["--part", str(settings.pop("part", 1.0))]
     if arguments.steps:

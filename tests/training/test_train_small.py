@@ -52,6 +52,27 @@ def test_the_last_stage_is_what_is_shipped(recipe: ModuleType, tmp_path: Path) -
         assert card.training[name] == getattr(config, name)
 
 
+def test_the_last_stage_starts_from_the_one_before_and_ends_towards_a_mean_of_earlier_ones(
+    recipe: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = DatprlNetwork(TINY["nafnet"])
+    for number in (16, 18, 19):
+        path = tmp_path / f"stage{number}" / "small.safetensors"
+        path.parent.mkdir()
+        save_weights(path, network, WeightsCard(name="small", config=network.config, tasks=()))
+    commands: list[list[str]] = []
+    monkeypatch.setattr(recipe.subprocess, "run", lambda command, check: commands.append(command))
+    arguments = argparse.Namespace(data=tmp_path, out=tmp_path, steps=None)
+    for number in (19, 20):
+        before = tmp_path / f"stage{number - 1}" / "small.safetensors"
+        recipe.run(arguments, tmp_path / f"stage{number}", recipe.STAGES[number - 1], before, ["--threads", "1"])
+    given = [dict(itertools.pairwise(command)) for command in commands]
+    assert given[0]["--start-from"] == str(tmp_path / "stage19" / "average.safetensors")
+    assert (given[0]["--part"], given[0].get("--towards")) == ("1.0", None)
+    assert given[1]["--start-from"] == str(tmp_path / "stage19" / "small.safetensors")
+    assert (given[1]["--part"], given[1]["--towards"]) == ("0.25", str(tmp_path / "stage20" / "towards.safetensors"))
+
+
 def test_a_stage_that_was_killed_is_resumed(recipe: ModuleType, tmp_path: Path) -> None:
     arguments = argparse.Namespace(data=tmp_path, out=tmp_path, steps=7)
     assert "--resume" not in recipe.command(arguments, tmp_path, {}, None)
@@ -69,7 +90,7 @@ def test_a_stage_may_start_from_the_average_of_two(recipe: ModuleType, tmp_path:
         card = WeightsCard(name=name, config=config, tasks=())
         paths.append(tmp_path / f"{name}.safetensors")
         save_weights(paths[-1], DatprlNetwork(config), card)
-    found = recipe.averaged(*paths, tmp_path / "stage")
+    found = recipe.averaged(*paths, tmp_path / "stage" / "average.safetensors")
     (mean, _), (later, _), (earlier, _) = (load_weights(str(path)) for path in (found, *paths))
     known = earlier.state_dict()
     for name, tensor in mean.state_dict().items():
@@ -78,7 +99,7 @@ def test_a_stage_may_start_from_the_average_of_two(recipe: ModuleType, tmp_path:
             assert torch.allclose(tensor, (before + known[name]) / 2, atol=1e-6)
         else:
             assert torch.allclose(tensor, before / 2 if name.endswith("_scale") else before)
-    assert recipe.averaged(*paths, tmp_path / "stage") == found, "a stage that was killed is done again"
+    assert recipe.averaged(*paths, found) == found, "a stage that was killed is done again"
     with pytest.raises(InputError) as caught:
         recipe.averaged(*reversed(paths), tmp_path / "other")
     assert caught.value.code is ErrorCode.WEIGHTS
