@@ -26,6 +26,7 @@ CtWindow = Literal["soft-tissue", "wide"]
 
 CT_PROFILES: dict[CtWindow, IntensityProfile] = {"soft-tissue": CT_SOFT_TISSUE, "wide": CT_WIDE}
 PET_HIGHEST_SUV = 20.0
+PET_SUV = "pet-suv"
 UPPER_PERCENTILE = 99.9
 TAPER_SHARE = 0.05  # of the window, as 20 HU are of the CT window
 
@@ -84,7 +85,7 @@ def _pet_profile(found: Survey, earliest: datetime | None) -> tuple[IntensityPro
 def pet_profile(suv_factor: float, unit: str) -> IntensityProfile:
     """Return SUV 0 to 20, expressed in the unit of the values that `suv_factor` turns into SUV."""
     high = PET_HIGHEST_SUV / suv_factor
-    return IntensityProfile("pet-suv", 0.0, high, unit, taper_high=TAPER_SHARE * high, minimum=0.0)
+    return IntensityProfile(PET_SUV, 0.0, high, unit, taper_high=TAPER_SHARE * high, minimum=0.0)
 
 
 def pet_percentile_profile(values: ValueCount, unit: str, where: object) -> IntensityProfile:
