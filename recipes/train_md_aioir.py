@@ -103,6 +103,8 @@ def run(arguments: argparse.Namespace) -> None:
     earlier = arguments.towards or arguments.start_from
     if arguments.part != 1.0 and not (earlier and 0.0 <= arguments.part < 1.0):
         raise OptionError(ErrorCode.OPTION, "--part goes from 0 to 1, on the way from --start-from or --towards")
+    if arguments.towards and arguments.part == 1.0:
+        raise OptionError(ErrorCode.OPTION, "--towards needs --part: how much of the trained weights stays")
     data = load_data(arguments)
     config = resolve_config(arguments, folder_tasks(data))
     text = load_text(arguments.text)

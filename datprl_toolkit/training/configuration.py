@@ -238,6 +238,9 @@ def override(config: TrainingConfig, values: Mapping[str, Any]) -> TrainingConfi
         if isinstance(changes.get("losses"), Mapping):
             changes["losses"] = replace(config.losses, **changes["losses"])
         for name in ("tasks", "betas", "crop_sizes", "left_out", "frozen"):
+            if isinstance(changes.get(name), str):
+                # Its letters would be taken for the values.
+                raise OptionError(ErrorCode.OPTION, f"{name} is a list, also of one value", where=changes[name])
             if name in changes:
                 changes[name] = tuple(changes[name])
         return replace(config, **changes)

@@ -173,8 +173,7 @@ class SimulatedRain:
         """Put streaks over a photo, as a screen blend or added."""
         image = self.source["clean"][index]
         clean = cut(image, choose_window(image, size, generator), size)
-        layer = self.layers[int(generator.integers(len(self.layers)))]
-        streaks = cut(layer, choose_window(layer, size, generator), size)
+        streaks = piece_of_one(self.layers, size, generator)
         streaks = streaks * np.float32(generator.uniform(0.7, 1.2))
         if generator.random() < 0.5:
             return Pair(add_rain(clean, streaks.clip(0, 1)), clean, f"{self.source.name}/{index:04d}")
@@ -223,8 +222,7 @@ class SimulatedClouds:
         """Put clouds and their shadow over a scene."""
         image = self.source["clean"][index]
         clean = cut(image, choose_window(image, size, generator), size)
-        field = self.sky["opacity"][int(generator.integers(len(self.sky)))]
-        opacity = cut(field, choose_window(field, size, generator), size) * np.float32(generator.uniform(0.5, 1.0))
+        opacity = piece_of_one(self.sky["opacity"], size, generator) * np.float32(generator.uniform(0.5, 1.0))
         offset = (int(generator.integers(-24, 25)), int(generator.integers(-24, 25)))
         cloudy = add_clouds(
             clean,
@@ -254,8 +252,7 @@ class DenseClouds:
         """Put thin haze over a scene, and clouds over both versions of it."""
         image = self.source["clean"][index]
         clean = cut(image, choose_window(image, size, generator), size) * np.float32(generator.uniform(0.4, 1.0))
-        field = self.sky["depth"][int(generator.integers(len(self.sky)))]
-        depth = cut(field, choose_window(field, size, generator), size)
+        depth = piece_of_one(self.sky["depth"], size, generator)
         airlight = generator.uniform(0.3, 0.9) * np.array([0.8, 0.9, 1.0]) + generator.uniform(-0.05, 0.05, 3)
         hazy = add_haze(clean, np.exp(-generator.uniform(0.0, 0.7) * depth), airlight.clip(0, 1))
         opacity = cumulus_opacity(
@@ -291,8 +288,7 @@ class SimulatedHaze:
         """Put haze over a scene."""
         image = self.source["clean"][index]
         clean = cut(image, choose_window(image, size, generator), size)
-        field = self.sky["depth"][int(generator.integers(len(self.sky)))]
-        depth = cut(field, choose_window(field, size, generator), size)
+        depth = piece_of_one(self.sky["depth"], size, generator)
         thickness, variation = generator.uniform(0.2, 1.4), generator.uniform(0.0, 0.9)
         transmission = np.exp(-thickness * (1.0 + variation * (2.0 * depth - 1.0)))
         darkest = 0.6
@@ -345,6 +341,14 @@ def choose_window(
 def cut(image: npt.NDArray[Any], window: tuple[slice, slice], size: int) -> npt.NDArray[np.float32]:
     """Cut a crop out as float32, integers brought to [0, 1], int16 left in its unit; see :func:`fit`."""
     return fit(from_integers(image[window]), size)
+
+
+def piece_of_one(
+    images: Sequence[npt.NDArray[Any]], size: int, generator: np.random.Generator
+) -> npt.NDArray[np.float32]:
+    """Draw one of several images, and cut a crop out of it at a place that is drawn too."""
+    image = images[int(generator.integers(len(images)))]
+    return cut(image, choose_window(image, size, generator), size)
 
 
 def fit(crop: npt.NDArray[np.float32], size: int) -> npt.NDArray[np.float32]:

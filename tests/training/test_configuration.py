@@ -74,6 +74,12 @@ def test_settings_that_do_not_fit_are_refused_in_one_line(values: dict[str, Any]
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.parametrize("name", ["tasks", "left_out", "frozen"])
+def test_one_value_where_a_list_is_needed_is_not_taken_apart_into_letters(name: str) -> None:
+    with pytest.raises(OptionError, match=f"{name} is a list"):
+        override(training_preset("small"), {name: "dehazing"})
+
+
 def test_an_unknown_preset_is_refused_with_the_known_ones() -> None:
     with pytest.raises(OptionError, match="md-9t"):
         training_preset("md-10t")

@@ -129,3 +129,5 @@ def test_weights_are_written_part_of_the_way_from_those_that_it_started_from(
     for wrong in ((*common, "--out", second, "--part", 0.5), (*onward, "--part", 1.5)):
         with pytest.raises(SystemExit, match="--part goes from 0 to 1"):
             call(recipe, monkeypatch, *wrong)
+    with pytest.raises(SystemExit, match="--towards needs --part"):
+        call(recipe, monkeypatch, *onward, "--export", "--towards", first / "tiny.safetensors")
