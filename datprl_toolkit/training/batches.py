@@ -182,19 +182,20 @@ def task_makers(
     varied_haze: float = 0.0,
     bright_ground: float = 0.0,
     dense_clouds: float = 0.0,
+    faint_noise: float = 0.0,
 ) -> dict[str, list[tuple[float, PairMaker]]]:
     """Return what makes pairs for each of `tasks` from prepared data.
 
     `varied_haze` is the share of the crops in haze or under clouds that are varied, `bright_ground` that of the crops
     in measured haze whose ground is made bright, `dense_clouds` that of the crops under simulated clouds whose clouds
-    are to be left.
+    are to be left, `faint_noise` that of the CT and PET crops that keep only a part of their noise.
 
     Raises
     ------
     InputError
         ``E_EMPTY`` if the prepared data lack what a task needs.
     """
-    known = _all_makers(data.sources, varied_haze, bright_ground, dense_clouds)
+    known = _all_makers(data.sources, varied_haze, bright_ground, dense_clouds, faint_noise)
     if "folders" in data.manifest:
         from datprl_toolkit.training.folders import folder_makers
 
@@ -210,7 +211,7 @@ def task_makers(
 
 
 def _all_makers(
-    sources: Mapping[str, Source], varied_haze: float, bright_ground: float, dense_clouds: float
+    sources: Mapping[str, Source], varied_haze: float, bright_ground: float, dense_clouds: float, faint: float
 ) -> dict[str, list[tuple[float, PairMaker]]]:
     """Weights: real pairs often enough to be learnt, simulated ones often enough not to be learnt by heart."""
     empty = Source("", {"clean": [], "layer": [], "kernel": [], "opacity": [], "depth": []})
@@ -237,8 +238,14 @@ def _all_makers(
             (0.4, crops.StoredPairs(get("mri"), floor=0.03 * 65535)),
             (0.6, crops.StoredPairs(get(VARIANTS["mri"]), floor=0.03 * 65535)),
         ],
-        "ct_denoising": [(0.65, crops.CtNoise(get("ct"))), (0.35, crops.CtNoise(get(VARIANTS["ct"])))],
-        "pet_synthesis": [(0.7, crops.PetCounts(get("pet"))), (0.3, crops.PetCounts(get(VARIANTS["pet"])))],
+        "ct_denoising": [
+            (0.65, crops.CtNoise(get("ct"), faint=faint)),
+            (0.35, crops.CtNoise(get(VARIANTS["ct"]), faint=faint)),
+        ],
+        "pet_synthesis": [
+            (0.7, crops.PetCounts(get("pet"), faint=faint)),
+            (0.3, crops.PetCounts(get(VARIANTS["pet"]), faint=faint)),
+        ],
         "remote_sensing_super_resolution": [
             (0.4, crops.TiledPairs(get("remote_tiles"))),
             (0.2, crops.StoredPairs(get("remote_roads"))),

@@ -74,6 +74,8 @@ class TrainingConfig:
         Share of the crops in measured haze whose ground is made bright, the haze left as it is.
     dense_clouds
         Share of the crops under simulated clouds that are under dense ones, which are to be left as they are.
+    faint_noise
+        Share of the CT and PET crops that keep only a part of their noise.
     left_out
         Names of prepared sources that are not used.
     frozen
@@ -123,6 +125,7 @@ class TrainingConfig:
     varied_haze: float = 0.0
     bright_ground: float = 0.0
     dense_clouds: float = 0.0
+    faint_noise: float = 0.0
     left_out: tuple[str, ...] = ()
     frozen: tuple[str, ...] = ()
     anchored: float = 0.0
@@ -157,10 +160,12 @@ class TrainingConfig:
         self._check_variant()
         if any(share <= 0.0 for share in (*self.task_shares.values(), *self.task_candidates.values())):
             raise OptionError(ErrorCode.OPTION, "task_shares and task_candidates must be above 0")
-        sky = (self.varied_haze, self.bright_ground, self.dense_clouds)
-        shares = (self.identity, self.tinted, *sky, *self.task_identity.values())
+        varied = (self.tinted, self.varied_haze, self.bright_ground, self.dense_clouds, self.faint_noise)
+        shares = (self.identity, *varied, *self.task_identity.values())
         if not (0.0 <= self.ema_decay < 1.0 and all(0.0 <= share <= 1.0 for share in shares)):
-            names = "ema_decay, identity, task_identity, tinted, varied_haze, bright_ground and dense_clouds"
+            names = (
+                "ema_decay, identity, task_identity, tinted, varied_haze, bright_ground, dense_clouds and faint_noise"
+            )
             raise OptionError(ErrorCode.OPTION, f"{names} are shares from 0 to 1")
 
     def batch_at(self, step: int) -> tuple[int, int]:

@@ -109,11 +109,13 @@ class CtNoise:
 
     Two realisations of the same dose, turned into each other by a random angle, are a new one of the same
     variance. Its strength varies by about a factor of two, for other scanners and patients. A share of the crops
-    has another window of the same width, so that wide windows can be restored in pieces.
+    has another window of the same width, so that wide windows can be restored in pieces, and a share `faint` only a
+    part of the noise, which is then less than what the slice itself has.
     """
 
     source: Source
     other_windows: float = 0.4
+    faint: float = 0.0
 
     def __len__(self) -> int:
         return len(self.source)
@@ -129,6 +131,7 @@ class CtNoise:
             realisations[i][window].astype(np.float32) for i in generator.permutation(len(realisations))[:2]
         )
         mixed = (np.cos(angle) * first + np.sin(angle) * second) * 2.0 ** generator.uniform(-0.6, 0.6)
+        mixed *= part_left(self.faint, generator)
         low = CT_LOW
         if generator.random() < self.other_windows:
             low = generator.uniform(-1024.0, 600.0)
@@ -139,10 +142,15 @@ class CtNoise:
 
 @dataclass(frozen=True, slots=True)
 class PetCounts:
-    """PET slices with stored low-count versions; a share of the crops has a smaller upper end than SUV 20."""
+    """PET slices with stored low-count versions.
+
+    A share of the crops has a smaller upper end than SUV 20, and a share `faint` only a part of what the few counts
+    changed.
+    """
 
     source: Source
     other_windows: float = 0.5
+    faint: float = 0.0
 
     def __len__(self) -> int:
         return len(self.source)
@@ -152,6 +160,7 @@ class PetCounts:
         clean, versions = self.source["clean"][index], self.source["degraded"][index]
         window = choose_window(clean, size, generator, inside=(0.1, np.inf))
         degraded = versions[int(generator.integers(versions.shape[0])), int(generator.integers(versions.shape[1]))]
+        degraded = clean + part_left(self.faint, generator) * (degraded - clean)
         high = SUV_HIGH
         if generator.random() < self.other_windows:
             high = SUV_HIGH * 0.2 ** generator.random()
@@ -273,8 +282,8 @@ class DenseClouds:
 class SimulatedHaze:
     """Scenes in haze of varying depth and colour.
 
-    A share `brightened` of the crops has bright ground, such as a desert's, and haze that may be darker than it, for
-    otherwise all that is bright would be taken for haze.
+    A share `brightened` of the crops has bright ground, such as a desert's or sunlit crowns of trees, and haze that may
+    be darker than it, for otherwise all that is bright would be taken for haze, or all that glitters for clouds.
     """
 
     source: Source
@@ -293,10 +302,15 @@ class SimulatedHaze:
         transmission = np.exp(-thickness * (1.0 + variation * (2.0 * depth - 1.0)))
         darkest = 0.6
         if self.brightened and generator.random() < self.brightened:
-            clean, darkest = clean ** np.float32(generator.uniform(0.3, 0.9)), 0.5
+            clean, darkest = brightened(clean, generator), 0.5
         airlight = generator.uniform(darkest, 1.0) + generator.uniform(-0.06, 0.06, 3)
         hazy = add_haze(clean, transmission, airlight.clip(0, 1).astype(np.float32))
         return Pair(hazy, clean, f"{self.source.name}/{index:04d}")
+
+
+def part_left(faint: float, generator: np.random.Generator) -> np.float32:
+    """Draw how much of the noise is left: a part of it in a share `faint` of the crops, in the others all."""
+    return np.float32(generator.uniform(0.2, 1.0) if faint and generator.random() < faint else 1.0)
 
 
 def brightened(image: npt.NDArray[np.float32], generator: np.random.Generator) -> npt.NDArray[np.float32]:

@@ -92,6 +92,7 @@ class Trainer:
             varied_haze=config.varied_haze,
             bright_ground=config.bright_ground,
             dense_clouds=config.dense_clouds,
+            faint_noise=config.faint_noise,
         )
         self.batches = BalancedBatches(
             makers,

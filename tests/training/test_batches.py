@@ -15,7 +15,16 @@ from hypothesis import strategies as st
 from datprl_toolkit.errors import InputError
 from datprl_toolkit.training import TASKS
 from datprl_toolkit.training.batches import BalancedBatches, EndlessOrder, balanced_draw, task_makers
-from datprl_toolkit.training.crops import DenseClouds, Pair, SimulatedHaze, StoredPairs, TiledPairs, transmission_of
+from datprl_toolkit.training.crops import (
+    CtNoise,
+    DenseClouds,
+    Pair,
+    PetCounts,
+    SimulatedHaze,
+    StoredPairs,
+    TiledPairs,
+    transmission_of,
+)
 from datprl_toolkit.training.preparation import from_integers
 from datprl_toolkit.training.prepared import Source
 
@@ -205,6 +214,24 @@ def test_mixed_ct_noise_keeps_the_variance_of_its_dose(data: PreparedData) -> No
     assert differences.std() * 400 == pytest.approx(20 * 1.12**0.5, rel=0.1)
 
 
+@pytest.mark.parametrize(("maker", "name"), [(CtNoise, "ct"), (PetCounts, "pet")])
+def test_faint_noise_is_a_part_of_the_noise(data: PreparedData, maker: type[CtNoise | PetCounts], name: str) -> None:
+    source = data.sources[name]
+    parts = []
+    for number in range(24):
+        full, faint = (
+            maker(source, other_windows=0.0, faint=share).make(number % len(source), 16, np.random.default_rng(number))
+            for share in (0.0, 1.0)
+        )
+        assert np.array_equal(faint.clean, full.clean)
+        unclipped = np.all([(image > 0) & (image < 1) for image in (full.degraded, faint.degraded, full.clean)], axis=0)
+        noise, left = ((pair.degraded - pair.clean)[unclipped] for pair in (full, faint))
+        parts.append(float(left @ noise / (noise @ noise)))
+        assert np.allclose(left, parts[-1] * noise, atol=1e-5)
+    assert 0.2 <= min(parts) < 0.4
+    assert 0.8 < max(parts) <= 1.0
+
+
 def test_measured_haze_is_thinned_by_any_part_of_it(data: PreparedData) -> None:
     source = data.sources["rice1"]
     for index in range(len(source)):
@@ -266,9 +293,10 @@ def test_dense_clouds_stay_and_the_haze_under_them_does_not(data: PreparedData) 
         ({"varied_haze": 0.4}, {"dehazing", "cloud_removal"}),
         ({"bright_ground": 0.4}, {"dehazing"}),
         ({"dense_clouds": 0.4}, {"cloud_removal"}),
+        ({"faint_noise": 0.4}, {"ct_denoising", "pet_synthesis"}),
     ],
 )
-def test_what_varies_haze_reaches_the_pairs_of_haze_and_clouds_alone(
+def test_what_varies_pairs_reaches_those_of_its_tasks_alone(
     data: PreparedData, settings: dict[str, float], tasks: set[str]
 ) -> None:
     plain, varied = task_makers(data, TASKS), task_makers(data, TASKS, **settings)

@@ -55,6 +55,7 @@ def test_nested_settings_are_replaced_one_by_one() -> None:
         {"varied_haze": -0.1},
         {"bright_ground": 2.0},
         {"dense_clouds": -1.0},
+        {"faint_noise": 1.1},
         {"precision": "int8"},
         {"ema_decay": 1.0},
         {"losses": {"perceptual": 1.0}},
