@@ -44,7 +44,7 @@ class Search(NamedTuple):
     flat_low: float
     flat_high: float
     size: int
-    count: int
+    regions: int
 
 
 SEARCHES = {
@@ -76,7 +76,7 @@ def measure(given: FloatArray, target: FloatArray, search: Search) -> tuple[floa
     truth, noise = search.low + scale * target, scale * (given - target)
     everywhere = np.ones(truth.shape, bool)
     found = find_flat_regions(
-        truth, everywhere, size=search.size, low=search.flat_low, high=search.flat_high, count=search.count
+        truth, everywhere, size=search.size, low=search.flat_low, high=search.flat_high, count=search.regions
     )
     own, added = (spectrum([region.cut(image) for _, region in found]) for image in (truth, noise))
     left = np.divide(own * added, own + added, out=np.zeros_like(own), where=own + added > 0)

@@ -11,6 +11,7 @@ import torch
 from datprl_toolkit.errors import ErrorCode, InputError
 from datprl_toolkit.training import crops
 from datprl_toolkit.training.prepared import Source
+from datprl_toolkit.training.tasks import NOISY
 from datprl_toolkit.training.variants import VARIANTS
 
 if TYPE_CHECKING:
@@ -182,20 +183,20 @@ def task_makers(
     varied_haze: float = 0.0,
     bright_ground: float = 0.0,
     dense_clouds: float = 0.0,
-    faint_noise: float = 0.0,
+    faint_noise: Mapping[str, float] | None = None,
 ) -> dict[str, list[tuple[float, PairMaker]]]:
     """Return what makes pairs for each of `tasks` from prepared data.
 
     `varied_haze` is the share of the crops in haze or under clouds that are varied, `bright_ground` that of the crops
     in measured haze whose ground is made bright, `dense_clouds` that of the crops under simulated clouds whose clouds
-    are to be left, `faint_noise` that of the CT and PET crops that keep only a part of their noise.
+    are to be left, `faint_noise` for CT and PET that of the crops which keep only a part of their noise.
 
     Raises
     ------
     InputError
         ``E_EMPTY`` if the prepared data lack what a task needs.
     """
-    known = _all_makers(data.sources, varied_haze, bright_ground, dense_clouds, faint_noise)
+    known = _all_makers(data.sources, varied_haze, bright_ground, dense_clouds, faint_noise or {})
     if "folders" in data.manifest:
         from datprl_toolkit.training.folders import folder_makers
 
@@ -211,7 +212,11 @@ def task_makers(
 
 
 def _all_makers(
-    sources: Mapping[str, Source], varied_haze: float, bright_ground: float, dense_clouds: float, faint: float
+    sources: Mapping[str, Source],
+    varied_haze: float,
+    bright_ground: float,
+    dense_clouds: float,
+    faint: Mapping[str, float],
 ) -> dict[str, list[tuple[float, PairMaker]]]:
     """Weights: real pairs often enough to be learnt, simulated ones often enough not to be learnt by heart."""
     empty = Source("", {"clean": [], "layer": [], "kernel": [], "opacity": [], "depth": []})
@@ -220,6 +225,7 @@ def _all_makers(
         return sources.get(name, empty)
 
     photos, sky = get("photos"), get("sky_fields")
+    faint_ct, faint_pet = (faint.get(task, 0.0) for task in NOISY)
     smaller, smaller_roads = get(VARIANTS["photos"]), get(VARIANTS["remote_roads"])
     ground = [(0.3, get("remote_roads")), (0.2, get("remote_scenes")), (0.3, get("rice1")), (0.2, get("remote_tiles"))]
     return {
@@ -239,12 +245,12 @@ def _all_makers(
             (0.6, crops.StoredPairs(get(VARIANTS["mri"]), floor=0.03 * 65535)),
         ],
         "ct_denoising": [
-            (0.65, crops.CtNoise(get("ct"), faint=faint)),
-            (0.35, crops.CtNoise(get(VARIANTS["ct"]), faint=faint)),
+            (0.65, crops.CtNoise(get("ct"), faint=faint_ct)),
+            (0.35, crops.CtNoise(get(VARIANTS["ct"]), faint=faint_ct)),
         ],
         "pet_synthesis": [
-            (0.7, crops.PetCounts(get("pet"), faint=faint)),
-            (0.3, crops.PetCounts(get(VARIANTS["pet"]), faint=faint)),
+            (0.7, crops.PetCounts(get("pet"), faint=faint_pet)),
+            (0.3, crops.PetCounts(get(VARIANTS["pet"]), faint=faint_pet)),
         ],
         "remote_sensing_super_resolution": [
             (0.4, crops.TiledPairs(get("remote_tiles"))),

@@ -12,7 +12,7 @@ from datprl_toolkit.errors import ErrorCode, OptionError
 from datprl_toolkit.network import NetworkConfig, preset
 from datprl_toolkit.training.baselines import BASELINES
 from datprl_toolkit.training.losses import LossWeights
-from datprl_toolkit.training.tasks import KINDS, TASK_SETS, TASKS
+from datprl_toolkit.training.tasks import KINDS, NOISY, TASK_SETS, TASKS
 
 Precision = Literal["float32", "bfloat16", "float16"]
 DomainPrompts = Literal["pool", "encodings", "texts"]
@@ -75,7 +75,7 @@ class TrainingConfig:
     dense_clouds
         Share of the crops under simulated clouds that are under dense ones, which are to be left as they are.
     faint_noise
-        Share of the CT and PET crops that keep only a part of their noise.
+        Share of the crops of ``ct_denoising`` or ``pet_synthesis`` that keep only a part of their noise.
     left_out
         Names of prepared sources that are not used.
     frozen
@@ -125,7 +125,7 @@ class TrainingConfig:
     varied_haze: float = 0.0
     bright_ground: float = 0.0
     dense_clouds: float = 0.0
-    faint_noise: float = 0.0
+    faint_noise: Mapping[str, float] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
     frozen: tuple[str, ...] = ()
     anchored: float = 0.0
@@ -147,6 +147,8 @@ class TrainingConfig:
                 where="tasks",
                 remedy=f"The tasks are {', '.join(TASKS)}",
             )
+        if {*self.faint_noise} - {*NOISY}:
+            raise OptionError(ErrorCode.OPTION, f"faint_noise is for {' and '.join(NOISY)}", where="faint_noise")
         for name in ("steps", "batch_size", "crop", "learning_rate", "validate_every", "checkpoint_every", "log_every"):
             if getattr(self, name) <= 0:
                 raise OptionError(ErrorCode.OPTION, f"{name} must be above 0", where=getattr(self, name))
@@ -160,7 +162,7 @@ class TrainingConfig:
         self._check_variant()
         if any(share <= 0.0 for share in (*self.task_shares.values(), *self.task_candidates.values())):
             raise OptionError(ErrorCode.OPTION, "task_shares and task_candidates must be above 0")
-        varied = (self.tinted, self.varied_haze, self.bright_ground, self.dense_clouds, self.faint_noise)
+        varied = (self.tinted, self.varied_haze, self.bright_ground, self.dense_clouds, *self.faint_noise.values())
         shares = (self.identity, *varied, *self.task_identity.values())
         if not (0.0 <= self.ema_decay < 1.0 and all(0.0 <= share <= 1.0 for share in shares)):
             names = (

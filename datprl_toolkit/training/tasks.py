@@ -5,6 +5,8 @@ from __future__ import annotations
 from datprl_toolkit.weights.card import TASK_DOMAINS
 
 TASKS: tuple[str, ...] = tuple(TASK_DOMAINS)
+NOISY = ("ct_denoising", "pet_synthesis")
+"""The tasks in which noise is taken away."""
 DOMAINS: tuple[str, ...] = tuple(dict.fromkeys(TASK_DOMAINS.values()))
 
 _ADDED = ("natural_deblurring", "pet_synthesis", "dehazing")

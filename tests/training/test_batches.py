@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -293,11 +293,12 @@ def test_dense_clouds_stay_and_the_haze_under_them_does_not(data: PreparedData) 
         ({"varied_haze": 0.4}, {"dehazing", "cloud_removal"}),
         ({"bright_ground": 0.4}, {"dehazing"}),
         ({"dense_clouds": 0.4}, {"cloud_removal"}),
-        ({"faint_noise": 0.4}, {"ct_denoising", "pet_synthesis"}),
+        ({"faint_noise": {"ct_denoising": 0.4}}, {"ct_denoising"}),
+        ({"faint_noise": {"pet_synthesis": 0.4}}, {"pet_synthesis"}),
     ],
 )
 def test_what_varies_pairs_reaches_those_of_its_tasks_alone(
-    data: PreparedData, settings: dict[str, float], tasks: set[str]
+    data: PreparedData, settings: dict[str, Any], tasks: set[str]
 ) -> None:
     plain, varied = task_makers(data, TASKS), task_makers(data, TASKS, **settings)
     assert {task for task in TASKS if plain[task] != varied[task]} == tasks

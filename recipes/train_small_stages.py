@@ -1,0 +1,353 @@
+"""What each stage of `recipes/train_small.py` changes in the preset `small`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+SHALLOW = {"encoder_blocks": [1, 1, 2], "middle_blocks": 2, "decoder_blocks": [1, 1, 1]}
+DEEPER = {"encoder_blocks": [2, 2, 2], "middle_blocks": 2, "decoder_blocks": [2, 2, 4]}
+SHARPENING = {"natural_super_resolution": 2, "natural_deblurring": 2}
+SHARPENED = {"pixel": 1.0, "fourier": 0.1, "pixel_epsilon": 0.0, "balance": 0.0}
+BY_FACTOR: dict[str, Any] = {
+    "batch_size": 12,
+    "losses": {"pixel": 0.0, "fourier": 0.0, "pixel_epsilon": 0.0, "psnr": 0.1, "anchor": 0.5, "balance": 0.0},
+    "task_weights": {},
+}
+VARIED: dict[str, Any] = {
+    **BY_FACTOR,
+    "batch_size": 10,
+    "crop": 128,
+    "crop_sizes": [64, 128, 128, 256],
+    "final_learning_rate": 1e-6,
+    "precision": "bfloat16",
+    "identity": 0.05,
+    "left_out": [],
+    "half": True,
+}
+SHARES = {
+    "natural_super_resolution": 1.9,
+    "natural_deblurring": 1.7,
+    "mri_super_resolution": 1.6,
+    "ct_denoising": 2.0,
+    "pet_synthesis": 2.2,
+    "remote_sensing_super_resolution": 1.6,
+}
+LATER_SHARES = SHARES | {"natural_deblurring": 1.6, "mri_super_resolution": 1.4, "remote_sensing_super_resolution": 1.5}
+
+HOW_IT_STARTS = ("averaged_with", "average_part", "given_back", "towards", "towards_part")
+BEFORE_DECODER = ("backbone.encoder", "backbone.stem", "backbone.downs", "domain_query", "task_query")
+UNDER_CLOUDS: dict[str, Any] = {
+    **VARIED,
+    "warm_up": 50,
+    "varied_haze": 0.15,
+    "bright_ground": 0.7,
+    "dense_clouds": 0.5,
+    "task_identity": {"cloud_removal": 0.15, "dehazing": 0.25, "natural_deraining": 0.12},
+    "task_shares": {
+        "natural_super_resolution": 2.1,
+        "natural_deraining": 0.9,
+        "natural_deblurring": 1.9,
+        "mri_super_resolution": 1.9,
+        "ct_denoising": 2.4,
+        "pet_synthesis": 2.3,
+        "remote_sensing_super_resolution": 2.1,
+        "cloud_removal": 2.4,
+        "dehazing": 1.8,
+    },
+}
+
+FROZEN: dict[str, Any] = {
+    **UNDER_CLOUDS,
+    "frozen": BEFORE_DECODER,
+    "warm_up": 20,
+    "task_shares": UNDER_CLOUDS["task_shares"] | {"natural_deblurring": 2.3, "pet_synthesis": 2.6, "dehazing": 2.4},
+}
+
+STAGES: tuple[dict[str, Any], ...] = (
+    # The preset's loss, which is flat near zero, lets the tasks come apart; with few blocks that takes an hour.
+    {"network": SHALLOW},
+    # L1 and Fourier loss sharpen what was found.
+    {
+        "network": SHALLOW,
+        "steps": 5000,
+        "learning_rate": 5e-4,
+        "final_learning_rate": 1e-6,
+        "losses": {**SHARPENED, "anchor": 0.5},
+        "task_shares": {
+            "natural_super_resolution": 1.2,
+            "natural_deblurring": 1.2,
+            "remote_sensing_super_resolution": 1.4,
+        },
+    },
+    {
+        "network": SHALLOW,
+        "steps": 6000,
+        "learning_rate": 6e-4,
+        "final_learning_rate": 1e-6,
+        "losses": {**SHARPENED, "anchor": 1.0},
+        "task_shares": {
+            "natural_super_resolution": 1.2,
+            "natural_deraining": 1.2,
+            "natural_deblurring": 1.2,
+            "pet_synthesis": 1.2,
+            "remote_sensing_super_resolution": 1.4,
+            "dehazing": 1.3,
+        },
+    },
+    # A quarter of the images is clean, so that the network learns to leave them alone.
+    {
+        "network": SHALLOW,
+        "steps": 3000,
+        "learning_rate": 5e-4,
+        "identity": 0.25,
+        "losses": {"pixel": 1.0, "fourier": 0.1, "anchor": 1.0, "balance": 0.0},
+        "task_shares": {
+            "natural_super_resolution": 1.2,
+            "natural_deraining": 1.2,
+            "natural_deblurring": 1.2,
+            "pet_synthesis": 1.2,
+            "remote_sensing_super_resolution": 1.4,
+            "dehazing": 1.3,
+            "cloud_removal": 1.2,
+        },
+    },
+    # More blocks where arithmetic is cheap; at the first step they do nothing.
+    {
+        "network": DEEPER,
+        "steps": 8000,
+        "learning_rate": 1e-3,
+        "final_learning_rate": 1e-6,
+        "warm_up": 200,
+        "identity": 0.15,
+        "losses": {"pixel": 1.0, "fourier": 0.1, "pixel_epsilon": 0.01, "anchor": 0.5, "balance": 0.0},
+        "task_weights": {
+            "natural_super_resolution": 2.0,
+            "natural_deblurring": 2.0,
+            "mri_super_resolution": 2.0,
+            "ct_denoising": 2.0,
+            "pet_synthesis": 3.0,
+            "remote_sensing_super_resolution": 2.0,
+            "dehazing": 0.6,
+        },
+        "task_shares": {
+            "natural_super_resolution": 1.4,
+            "natural_deraining": 1.5,
+            "natural_deblurring": 1.2,
+            "pet_synthesis": 1.2,
+            "remote_sensing_super_resolution": 1.4,
+            "cloud_removal": 1.1,
+            "dehazing": 1.2,
+        },
+    },
+    # Of every error its factor counts, so that tasks with small ones are heard; the learning rate stays high.
+    {
+        **BY_FACTOR,
+        "network": DEEPER,
+        "steps": 6500,
+        "learning_rate": 1e-3,
+        "final_learning_rate": 2.7e-4,
+        "warm_up": 200,
+        "identity": 0.07,
+        "task_shares": {
+            "natural_super_resolution": 2.0,
+            "natural_deblurring": 1.5,
+            "mri_super_resolution": 1.6,
+            "ct_denoising": 1.5,
+            "pet_synthesis": 1.5,
+            "remote_sensing_super_resolution": 2.0,
+            "cloud_removal": 0.8,
+        },
+    },
+    # Clean scenes are what the network had begun to change, so that there are more of them.
+    {
+        **BY_FACTOR,
+        "network": DEEPER,
+        "steps": 4500,
+        "learning_rate": 4e-4,
+        "final_learning_rate": 1e-6,
+        "identity": 0.05,
+        "task_identity": {"cloud_removal": 0.3, "dehazing": 0.15},
+        "task_shares": {
+            "natural_super_resolution": 1.8,
+            "natural_deraining": 1.1,
+            "natural_deblurring": 1.5,
+            "mri_super_resolution": 1.6,
+            "ct_denoising": 1.6,
+            "pet_synthesis": 2.0,
+            "remote_sensing_super_resolution": 1.8,
+            "cloud_removal": 1.1,
+            "dehazing": 1.1,
+        },
+    },
+    # The learning rate goes up again, with more of the clouds and the PET that the network had little of.
+    {
+        **BY_FACTOR,
+        "network": DEEPER,
+        "steps": 5500,
+        "learning_rate": 7e-4,
+        "final_learning_rate": 1.5e-4,
+        "identity": 0.05,
+        "task_identity": {"cloud_removal": 0.25, "dehazing": 0.15},
+        "task_shares": {
+            "natural_super_resolution": 1.6,
+            "natural_deraining": 0.9,
+            "natural_deblurring": 1.5,
+            "mri_super_resolution": 1.6,
+            "ct_denoising": 1.8,
+            "pet_synthesis": 2.2,
+            "remote_sensing_super_resolution": 1.6,
+            "cloud_removal": 1.8,
+            "dehazing": 1.0,
+        },
+    },
+    # Larger crops, whose global statistics are more like those of the whole images that will be restored.
+    {
+        **BY_FACTOR,
+        "network": DEEPER,
+        "crop": 128,
+        "batch_size": 5,
+        "steps": 3600,
+        "learning_rate": 3e-4,
+        "final_learning_rate": 1e-6,
+        "warm_up": 50,
+        "identity": 0.05,
+        "task_identity": {"cloud_removal": 0.25, "dehazing": 0.15},
+        "task_shares": {
+            "natural_super_resolution": 1.6,
+            "natural_deraining": 1.1,
+            "natural_deblurring": 1.5,
+            "mri_super_resolution": 1.6,
+            "ct_denoising": 2.2,
+            "pet_synthesis": 2.4,
+            "remote_sensing_super_resolution": 1.4,
+            "cloud_removal": 1.4,
+            "dehazing": 1.0,
+        },
+    },
+    # The preset's network has more blocks again. Images vary in more ways: their scale, contrast and light.
+    {
+        **VARIED,
+        "steps": 3069,
+        "learning_rate": 8e-4,
+        "final_learning_rate": 5.4e-4,
+        "warm_up": 200,
+        "tinted": 0.3,
+        "task_identity": {"cloud_removal": 0.25, "dehazing": 0.15},
+        "task_shares": {
+            "natural_super_resolution": 1.6,
+            "natural_deraining": 1.0,
+            "natural_deblurring": 1.5,
+            "mri_super_resolution": 1.6,
+            "ct_denoising": 1.8,
+            "pet_synthesis": 2.0,
+            "remote_sensing_super_resolution": 1.5,
+            "cloud_removal": 1.5,
+            "dehazing": 1.2,
+        },
+    },
+    {
+        **VARIED,
+        "steps": 6500,
+        "learning_rate": 5e-4,
+        "tinted": 0.2,
+        "task_identity": {"cloud_removal": 0.25, "dehazing": 0.15},
+        "task_shares": {
+            "natural_super_resolution": 1.9,
+            "natural_deraining": 1.0,
+            "natural_deblurring": 1.7,
+            "mri_super_resolution": 1.6,
+            "ct_denoising": 1.7,
+            "pet_synthesis": 1.9,
+            "remote_sensing_super_resolution": 1.6,
+            "cloud_removal": 1.4,
+            "dehazing": 1.4,
+        },
+    },
+    # Light does not vary any more: what is bright had come to be taken for haze.
+    {
+        **VARIED,
+        "steps": 900,
+        "learning_rate": 2e-4,
+        "warm_up": 40,
+        "task_identity": {"cloud_removal": 0.25, "dehazing": 0.35},
+        "task_shares": SHARES | {"natural_deraining": 0.8, "cloud_removal": 1.2, "dehazing": 3.0},
+    },
+    {
+        **VARIED,
+        "steps": 700,
+        "learning_rate": 2e-4,
+        "warm_up": 40,
+        "varied_haze": 0.35,
+        "task_identity": {"cloud_removal": 0.25, "dehazing": 0.2},
+        "task_shares": SHARES | {"natural_deraining": 0.8, "cloud_removal": 1.2, "dehazing": 3.5},
+    },
+    # Rain, of which there was too little, and haze over ground of all kinds.
+    {
+        **VARIED,
+        "steps": 8000,
+        "learning_rate": 5e-4,
+        "warm_up": 50,
+        "varied_haze": 0.4,
+        "task_identity": {"natural_deraining": 0.12, "cloud_removal": 0.25, "dehazing": 0.2},
+        "task_shares": LATER_SHARES | {"natural_deraining": 1.3, "cloud_removal": 1.5, "dehazing": 2.5},
+    },
+    # The measured haze lies over dark ground; bright ground is put under it.
+    {
+        **VARIED,
+        "steps": 2400,
+        "learning_rate": 3e-4,
+        "warm_up": 50,
+        "varied_haze": 0.3,
+        "bright_ground": 0.5,
+        "task_identity": {"natural_deraining": 0.12, "cloud_removal": 0.25, "dehazing": 0.15},
+        "task_shares": LATER_SHARES | {"natural_deraining": 1.1, "cloud_removal": 1.9, "dehazing": 2.8},
+    },
+    # Half of the way back to the ninth stage, which left bright deserts alone, and a fifth of a stage from there.
+    {
+        **VARIED,
+        "averaged_with": 9,
+        "part": 0.2,
+        "steps": 1150,
+        "learning_rate": 1.5e-4,
+        "warm_up": 20,
+        "varied_haze": 0.15,
+        "bright_ground": 0.7,
+        "task_identity": {"natural_deraining": 0.12, "cloud_removal": 0.25, "dehazing": 0.3},
+        "task_shares": LATER_SHARES
+        | {
+            "natural_deraining": 1.2,
+            "pet_synthesis": 2.4,
+            "remote_sensing_super_resolution": 1.8,
+            "cloud_removal": 1.3,
+            "dehazing": 1.3,
+        },
+    },
+    # Dense clouds are to be left as they are. A run of 12,000 steps that was stopped, and one from there.
+    {**UNDER_CLOUDS, "steps": 1844, "learning_rate": 4e-4, "final_learning_rate": 3.8e-4},
+    {**UNDER_CLOUDS, "steps": 5500, "learning_rate": 3.8e-4},
+    # What comes before the decoder is that of the sixteenth stage, which tells deserts from haze; the rest learns on.
+    {
+        **FROZEN,
+        "averaged_with": 16,
+        "average_part": 0.8,
+        "given_back": BEFORE_DECODER,
+        "steps": 1900,
+        "learning_rate": 2.5e-4,
+        "varied_haze": 0.3,
+        "task_identity": {"cloud_removal": 0.15, "dehazing": 0.3, "natural_deraining": 0.12},
+    },
+    # Thin haze again. A quarter of the way there, from a mean of the stages before.
+    {
+        **FROZEN,
+        "towards": (19, 16),
+        "towards_part": 0.8,
+        "part": 0.25,
+        "steps": 750,
+        "learning_rate": 2e-4,
+        "varied_haze": 0.1,
+        "bright_ground": 0.5,
+        "task_identity": {"cloud_removal": 0.15, "dehazing": 0.12, "natural_deraining": 0.12},
+        "task_shares": FROZEN["task_shares"] | {"dehazing": 6.0},
+    },
+)
+"""What each stage changes in the preset `small`; all but the first choose their prompts freely."""
