@@ -2,7 +2,8 @@
 
     python recipes/overview_picture.py CT_FOLDER SCENE docs/images/overview.png
 
-CT_FOLDER holds a CT series, and SCENE is a raster of 8 bit with red, green and blue, that may both be shown.
+CT_FOLDER holds the CT series of the shipped weights, whose last slices were not trained on, and SCENE is a raster of
+8 bit with red, green and blue that was not either; both may be shown.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from datprl_toolkit.reports import write_preview
 from datprl_toolkit.restoring import Comparison, Restorer
 
 DOSE = 0.1
+SLICE = -14  # the first of those that `recipes/prepare_data.py` holds out
 EDGE = 512
 CROP = (slice(90, 390), slice(60, 460))
 
@@ -39,9 +41,9 @@ def main() -> None:
 
 
 def ct_row(folder: Path, restorer: Restorer) -> Comparison:
-    """Return the middle slice at a share of its dose, and restored."""
+    """Return a slice at a share of its dose, and restored."""
     volume = group_series(scan(folder).instances)[0].volume
-    image = volume.slices[len(volume.slices) // 2]
+    image = volume.slices[SLICE]
     noisy = low_dose_ct(image.read(), DOSE, np.random.default_rng(0), pixel_mm=image.geometry.spacing[0])
     profile = IntensityProfile("ct-soft-tissue", -160.0, 240.0, "HU", taper_low=20.0, taper_high=20.0)
     restored = apply(restorer, profile, noisy[None])[0]

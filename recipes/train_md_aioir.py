@@ -19,7 +19,7 @@ from dataclasses import replace
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -49,6 +49,9 @@ from datprl_toolkit.training.tensorboard import TensorBoardLog
 from datprl_toolkit.training.text import check_text_features
 from datprl_toolkit.training.validation import TaskScore, format_table
 from datprl_toolkit.weights import TaskCard, WeightsCard, load_weights, save_weights
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 RANGES: dict[str, tuple[float, float, str]] = {
     "ct_denoising": (CT_LOW, CT_HIGH, "HU"),
@@ -87,6 +90,7 @@ def parse_arguments() -> argparse.Namespace:
     add("--export", action="store_true", help="validate the checkpoint in OUT and write its weights; no training")
     add("--part", type=float, default=1.0, help="write weights this part of the way from --start-from to the trained")
     add("--towards", help="name or path of other weights from which --part is counted, in place of --start-from")
+    add("--give-back", nargs="+", default=[], metavar="NAME", help="beginnings of names that are as in those weights")
     add("--half", action="store_true", help="write the weights as float16, in half the space")
     add("--tensorboard", action="store_true", help="write TensorBoard events beside metrics.jsonl")
     add("--compile", action="store_true", help="compile the network; the first step takes a minute or more")
@@ -100,11 +104,7 @@ def run(arguments: argparse.Namespace) -> None:
         torch.set_num_threads(arguments.threads)
     if arguments.out is None and not arguments.dry_run:
         raise OptionError(ErrorCode.OPTION, "a run needs a folder of its own", remedy="Name it with --out")
-    earlier = arguments.towards or arguments.start_from
-    if arguments.part != 1.0 and not (earlier and 0.0 <= arguments.part < 1.0):
-        raise OptionError(ErrorCode.OPTION, "--part goes from 0 to 1, on the way from --start-from or --towards")
-    if arguments.towards and arguments.part == 1.0:
-        raise OptionError(ErrorCode.OPTION, "--towards needs --part: how much of the trained weights stays")
+    check_end(arguments)
     data = load_data(arguments)
     config = resolve_config(arguments, folder_tasks(data))
     text = load_text(arguments.text)
@@ -137,7 +137,7 @@ def run(arguments: argparse.Namespace) -> None:
         complete = arguments.export or trainer.run(minutes=arguments.minutes)
     if complete:
         if arguments.part != 1.0:
-            go_back(trainer, earlier, arguments.part)
+            go_back(trainer, arguments.towards or arguments.start_from, arguments.part, arguments.give_back)
         path = arguments.out / f"{arguments.name}.safetensors"
         export(trainer, arguments.name, path, leads=leads, half=arguments.half)
     else:
@@ -161,11 +161,21 @@ def start_from(trainer: Trainer, name_or_path: str) -> None:
         trainer.report(f"{added} blocks are new and do nothing at first")
 
 
-def go_back(trainer: Trainer, name_or_path: str, part: float) -> None:
+def check_end(arguments: argparse.Namespace) -> None:
+    """Raise where what is to become of the trained weights in the end cannot be done."""
+    earlier = arguments.towards or arguments.start_from
+    if arguments.part != 1.0 and not (earlier and 0.0 <= arguments.part < 1.0):
+        raise OptionError(ErrorCode.OPTION, "--part goes from 0 to 1, on the way from --start-from or --towards")
+    for option, given in (("--towards", arguments.towards), ("--give-back", arguments.give_back)):
+        if given and arguments.part == 1.0:
+            raise OptionError(ErrorCode.OPTION, f"{option} needs --part: how much of the trained weights stays")
+
+
+def go_back(trainer: Trainer, name_or_path: str, part: float, given_back: Sequence[str] = ()) -> None:
     """Let a run end part of the way from earlier weights; see :func:`warm_start.mix_with`."""
     if isinstance(trainer.average, DatprlNetwork):  # no baseline starts from weights
         earlier, _ = load_weights(name_or_path)
-        warm_start.mix_with(trainer.average, earlier, name_or_path, part)
+        warm_start.mix_with(trainer.average, earlier, name_or_path, part, given_back)
 
 
 def load_data(arguments: argparse.Namespace) -> PreparedData:

@@ -4,7 +4,7 @@
 
 PREPARED is what `recipes/prepare_data.py` makes. Each stage is one run of `recipes/train_md_aioir.py` that goes on from
 the weights of the stage before; what each is for stands in `recipes/EXPERIMENTS.md`. Killed, the same command goes on
-where it was. The weights are those of the last stage, RUN/stage20/small.safetensors.
+where it was. The weights are those of the last stage, RUN/stage23/small.safetensors.
 """
 
 from __future__ import annotations
@@ -54,9 +54,10 @@ def run(
         earlier = stage(settings["averaged_with"])
         weights = averaged(weights, earlier, folder / "average.safetensors", part, given_back)
     if "towards" in settings:
-        later, earlier = map(stage, settings["towards"])
-        mean = averaged(later, earlier, folder / "towards.safetensors", settings["towards_part"])
-        others = [*others, "--towards", str(mean)]
+        first, *second = map(stage, settings["towards"])
+        if second:
+            first = averaged(first, *second, folder / "towards.safetensors", settings["towards_part"])
+        others = [*others, "--towards", str(first)]
     subprocess.run([*command(arguments, folder, settings, weights), *others], check=True)
 
 
@@ -82,6 +83,7 @@ def command(arguments: argparse.Namespace, folder: Path, settings: dict[str, Any
     settings = {name: value for name, value in settings.items() if name not in HOW_IT_STARTS}
     parts += ["--half"] if settings.pop("half", False) else []
     parts += ["--part", str(settings.pop("part", 1.0))]
+    parts += ["--give-back", *given_back] if (given_back := settings.pop("give_back", ())) else []
     if arguments.steps:
         settings = {**settings, "steps": arguments.steps}
     for name, value in settings.items():

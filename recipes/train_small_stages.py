@@ -36,6 +36,7 @@ LATER_SHARES = SHARES | {"natural_deblurring": 1.6, "mri_super_resolution": 1.4,
 
 HOW_IT_STARTS = ("averaged_with", "average_part", "given_back", "towards", "towards_part")
 BEFORE_DECODER = ("backbone.encoder", "backbone.stem", "backbone.downs", "domain_query", "task_query")
+PROMPTS = ("task_pool", "domain_pool", "pool_fusion")
 UNDER_CLOUDS: dict[str, Any] = {
     **VARIED,
     "warm_up": 50,
@@ -61,6 +62,15 @@ FROZEN: dict[str, Any] = {
     "frozen": BEFORE_DECODER,
     "warm_up": 20,
     "task_shares": UNDER_CLOUDS["task_shares"] | {"natural_deblurring": 2.3, "pet_synthesis": 2.6, "dehazing": 2.4},
+}
+
+FAINT: dict[str, Any] = {
+    **FROZEN,
+    "warm_up": 50,
+    "faint_noise": {"ct_denoising": 0.5},
+    "bright_ground": 0.5,
+    "task_shares": FROZEN["task_shares"]
+    | {"natural_deblurring": 2.4, "mri_super_resolution": 2.4, "ct_denoising": 2.2, "pet_synthesis": 2.6},
 }
 
 STAGES: tuple[dict[str, Any], ...] = (
@@ -348,6 +358,39 @@ STAGES: tuple[dict[str, Any], ...] = (
         "bright_ground": 0.5,
         "task_identity": {"cloud_removal": 0.15, "dehazing": 0.12, "natural_deraining": 0.12},
         "task_shares": FROZEN["task_shares"] | {"dehazing": 6.0},
+    },
+    # Less noise than a slice has itself. A run of 8,000 steps that was stopped, and one with more haze.
+    {
+        **FAINT,
+        "steps": 2817,
+        "learning_rate": 3e-4,
+        "final_learning_rate": 2.17e-4,
+        "varied_haze": 0.3,
+        "faint_noise": {"ct_denoising": 0.5, "pet_synthesis": 0.5},
+        "task_identity": {"cloud_removal": 0.15, "dehazing": 0.2, "natural_deraining": 0.12},
+        "task_shares": FAINT["task_shares"] | {"mri_super_resolution": 2.6, "pet_synthesis": 2.0, "dehazing": 3.0},
+    },
+    {
+        **FAINT,
+        "steps": 5000,
+        "learning_rate": 2.3e-4,
+        "varied_haze": 0.4,
+        "bright_ground": 0.3,
+        "faint_noise": {"ct_denoising": 0.5, "pet_synthesis": 0.5},
+        "task_identity": {"cloud_removal": 0.15, "dehazing": 0.15, "natural_deraining": 0.12},
+        "task_shares": FAINT["task_shares"] | {"dehazing": 5.0},
+    },
+    # Hardly any bright ground under simulated haze. Seven tenths of the way there, but for the prompts.
+    {
+        **FAINT,
+        "towards": (20,),
+        "part": 0.7,
+        "give_back": PROMPTS,
+        "steps": 2400,
+        "learning_rate": 2e-4,
+        "varied_haze": 0.05,
+        "task_identity": {"cloud_removal": 0.15, "dehazing": 0.2, "natural_deraining": 0.12},
+        "task_shares": FAINT["task_shares"] | {"dehazing": 3.5},
     },
 )
 """What each stage changes in the preset `small`; all but the first choose their prompts freely."""

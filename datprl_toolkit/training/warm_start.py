@@ -100,9 +100,14 @@ def mix_with(
     ------
     InputError
         ``E_WEIGHTS`` if the networks differ in more than blocks that were added.
+    OptionError
+        ``E_OPTION`` if one of `given_back` begins no name.
     """
     _check_only_blocks_added(network.config, earlier.config, where)
     known = earlier.state_dict()
+    for beginning in given_back:
+        if not any(name.startswith(beginning) for name in known):
+            raise OptionError(ErrorCode.OPTION, "no parameter has a name that begins so", where=beginning)
     for name, tensor in network.state_dict().items():
         stays = 0.0 if name.startswith(tuple(given_back)) else part
         if name in known:

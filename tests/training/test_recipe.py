@@ -129,5 +129,13 @@ def test_weights_are_written_part_of_the_way_from_those_that_it_started_from(
     for wrong in ((*common, "--out", second, "--part", 0.5), (*onward, "--part", 1.5)):
         with pytest.raises(SystemExit, match="--part goes from 0 to 1"):
             call(recipe, monkeypatch, *wrong)
+    call(recipe, monkeypatch, *onward, "--export", "--part", 0.5, "--give-back", "task_pool", "backbone.head")
+    for name, tensor in load_weights(str(second / "tiny.safetensors"))[0].state_dict().items():
+        part = 0.0 if name.startswith(("task_pool", "backbone.head")) else 0.5
+        assert torch.allclose(tensor, torch.lerp(start[name], trained[name], part), atol=1e-6), name
+    with pytest.raises(SystemExit, match="no parameter has a name that begins so"):
+        call(recipe, monkeypatch, *onward, "--export", "--part", 0.5, "--give-back", "decoder")
+    with pytest.raises(SystemExit, match="--give-back needs --part"):
+        call(recipe, monkeypatch, *onward, "--export", "--give-back", "task_pool")
     with pytest.raises(SystemExit, match="--towards needs --part"):
         call(recipe, monkeypatch, *onward, "--export", "--towards", first / "tiny.safetensors")

@@ -52,7 +52,7 @@ def test_the_last_stage_is_what_is_shipped(recipe: ModuleType, tmp_path: Path) -
         assert card.training[name] == getattr(config, name)
 
 
-def test_the_last_stage_starts_from_the_one_before_and_ends_towards_a_mean_of_earlier_ones(
+def test_a_stage_starts_from_the_one_before_and_may_end_towards_earlier_ones(
     recipe: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     network = DatprlNetwork(TINY["nafnet"])
@@ -63,7 +63,7 @@ def test_the_last_stage_starts_from_the_one_before_and_ends_towards_a_mean_of_ea
     commands: list[list[str]] = []
     monkeypatch.setattr(recipe.subprocess, "run", lambda command, check: commands.append(command))
     arguments = argparse.Namespace(data=tmp_path, out=tmp_path, steps=None)
-    for number in (19, 20):
+    for number in (19, 20, 23):
         before = tmp_path / f"stage{number - 1}" / "small.safetensors"
         recipe.run(arguments, tmp_path / f"stage{number}", recipe.STAGES[number - 1], before, ["--threads", "1"])
     given = [dict(itertools.pairwise(command)) for command in commands]
@@ -71,6 +71,8 @@ def test_the_last_stage_starts_from_the_one_before_and_ends_towards_a_mean_of_ea
     assert (given[0]["--part"], given[0].get("--towards")) == ("1.0", None)
     assert given[1]["--start-from"] == str(tmp_path / "stage19" / "small.safetensors")
     assert (given[1]["--part"], given[1]["--towards"]) == ("0.25", str(tmp_path / "stage20" / "towards.safetensors"))
+    assert (given[2]["--part"], given[2]["--towards"]) == ("0.7", str(tmp_path / "stage20" / "small.safetensors"))
+    assert commands[2][commands[2].index("--give-back") + 1 :][:3] == ["task_pool", "domain_pool", "pool_fusion"]
 
 
 def test_a_stage_that_was_killed_is_resumed(recipe: ModuleType, tmp_path: Path) -> None:
