@@ -54,10 +54,10 @@ def run(
         earlier = stage(settings["averaged_with"])
         weights = averaged(weights, earlier, folder / "average.safetensors", part, given_back)
     if "towards" in settings:
-        first, *second = map(stage, settings["towards"])
-        if second:
-            first = averaged(first, *second, folder / "towards.safetensors", settings["towards_part"])
-        others = [*others, "--towards", str(first)]
+        target, *earlier_ones = map(stage, settings["towards"])
+        for one in earlier_ones:
+            target = averaged(target, one, folder / "towards.safetensors", settings["towards_part"])
+        others = [*others, "--towards", str(target)]
     subprocess.run([*command(arguments, folder, settings, weights), *others], check=True)
 
 

@@ -171,7 +171,7 @@ def test_the_window_answers_while_it_restores(
     write_synthetic_series(tmp_path / "long", "CT", 6, change=enlarged)
     viewer.add_layer(opened(tmp_path / "long"))
     settle()
-    longest = []
+    longest: list[float] = []
     while len(longest) < ATTEMPTS and not (longest and longest[-1] < LONGEST_BUSY):
         pulse = Pulse()
         pulse.start()
