@@ -24,16 +24,12 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.classical import METHODS
 from datprl_toolkit.degradations import (
-    add_clouds,
-    add_haze,
     add_rain,
     bicubic_low_resolution,
     blur_linear_light,
-    cloud_opacity,
     rain_layer,
     resize_bicubic,
     shake_kernel,
-    transmission_field,
 )
 from datprl_toolkit.metrics import psnr
 from datprl_toolkit.training import load_prepared
@@ -80,10 +76,6 @@ def main() -> None:
 
     photos = [(name, photo(name)) for name in PHOTOS]
     data = load_prepared(arguments.data)
-    places = aerial(data)
-    sources = {
-        task: places if task in ("cloud_removal", "dehazing") else photos for task in (each.name for each in card.tasks)
-    }
     for task in (each.name for each in card.tasks):
         if task == "mri_super_resolution":
             continue  # Heads whose faces can be recognised are not shown.
@@ -91,8 +83,10 @@ def main() -> None:
             pairs = data.validation[task]
             all_pairs = list(zip(pairs.names, pairs.inputs, pairs.targets, strict=True))
             chosen = spread([pair for pair in all_pairs if allowed(task, pair[0])], restored)
+        elif task in ("cloud_removal", "dehazing"):
+            chosen = aerial(data, task)
         else:
-            chosen = [(name, *degraded(task, image, number)) for number, (name, image) in enumerate(sources[task])]
+            chosen = [(name, *degraded(task, image, number)) for number, (name, image) in enumerate(photos)]
         draw(arguments.out / f"{task}.jpg", task, chosen, restored, figures)
 
 
@@ -119,11 +113,12 @@ def photo(name: str) -> FloatArray:
     return cut[: cut.shape[0] // 4 * 4, : cut.shape[1] // 4 * 4]
 
 
-def aerial(data: PreparedData) -> list[tuple[str, FloatArray]]:
-    """Return three parts of the aerial image that was held out."""
-    pairs = data.validation["remote_sensing_super_resolution"]
-    whole = pairs.targets[pairs.names.index(AERIAL)]
-    return [(f"{AERIAL} {top}, {left}", whole[top : top + EDGE, left : left + EDGE]) for top, left in AERIAL_PLACES]
+def aerial(data: PreparedData, task: str) -> list[Pair]:
+    """Return three parts of the one validation image under haze or clouds that may be shown."""
+    pairs = data.validation[task]
+    place = pairs.names.index(f"simulated/{AERIAL}")
+    parts = [np.s_[top : top + EDGE, left : left + EDGE] for top, left in AERIAL_PLACES]
+    return [(AERIAL, pairs.inputs[place][part], pairs.targets[place][part]) for part in parts]
 
 
 def degraded(task: str, clean: FloatArray, seed: int) -> tuple[FloatArray, FloatArray]:
@@ -134,12 +129,8 @@ def degraded(task: str, clean: FloatArray, seed: int) -> tuple[FloatArray, Float
         worse = bicubic_low_resolution(clean)
     elif task == "natural_deraining":
         worse = add_rain(clean, rain_layer(shape, generator, density=0.002, angle=8.0 * seed - 8))
-    elif task == "natural_deblurring":
-        worse = blur_linear_light(clean, shake_kernel(9 + 4 * seed, generator))
-    elif task == "cloud_removal":
-        worse = add_clouds(clean, cloud_opacity(shape, generator, cover=0.5, softness=0.5))
     else:
-        worse = add_haze(clean, transmission_field(shape, generator, mean=0.45 + 0.1 * seed, variation=0.4), 0.9)
+        worse = blur_linear_light(clean, shake_kernel(9 + 4 * seed, generator))
     return np.asarray(worse, np.float32).clip(0, 1), clean
 
 
