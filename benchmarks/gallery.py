@@ -6,7 +6,8 @@ PREPARED is what `recipes/prepare_data.py` made, `classical.json` what `benchmar
 validation images those are shown whose gain stands at a quarter, the middle and three quarters of the ranking. Only
 images whose licence lets them be shown are: CT and PET of ACRIN-NSCLC-FDG-PET (CC BY 3.0, TCIA), EuroSAT (MIT), the
 aerial image OSBS_029 of DeepForest (MIT) under simulated clouds and haze, and photos that come with scikit-image (CC0
-or public domain) under simulated degradations. None was trained on.
+or public domain) and the MR slice of pydicom-data (MIT), which `make demo` fetches, under simulated degradations. None
+was trained on.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from datprl_toolkit.degradations import (
     rain_layer,
     resize_bicubic,
     shake_kernel,
+    truncate_k_space,
 )
 from datprl_toolkit.metrics import psnr
 from datprl_toolkit.training import load_prepared
@@ -55,6 +57,8 @@ SHOWN = ("ct_denoising", "pet_synthesis", "remote_sensing_super_resolution")
 """Tasks of whose validation images some may be shown."""
 AERIAL = "DeepForest_OSBS_029"
 AERIAL_PLACES = ((0, 0), (0, 144), (144, 72))
+MR_SLICE = Path(__file__).resolve().parents[1] / ".cache/demo/data_store/data/MR-SIEMENS-DICOM-WithOverlays.dcm"
+MR_PLACES = ((114, 0), (114, 114), (114, 228))
 EDGE = 256
 
 
@@ -77,14 +81,14 @@ def main() -> None:
     photos = [(name, photo(name)) for name in PHOTOS]
     data = load_prepared(arguments.data)
     for task in (each.name for each in card.tasks):
-        if task == "mri_super_resolution":
-            continue  # Heads whose faces can be recognised are not shown.
         if task in SHOWN:
             pairs = data.validation[task]
             all_pairs = list(zip(pairs.names, pairs.inputs, pairs.targets, strict=True))
             chosen = spread([pair for pair in all_pairs if allowed(task, pair[0])], restored)
         elif task in ("cloud_removal", "dehazing"):
             chosen = aerial(data, task)
+        elif task == "mri_super_resolution":
+            chosen = abdomen(MR_SLICE)
         else:
             chosen = [(name, *degraded(task, image, number)) for number, (name, image) in enumerate(photos)]
         draw(arguments.out / f"{task}.jpg", task, chosen, restored, figures)
@@ -119,6 +123,17 @@ def aerial(data: PreparedData, task: str) -> list[Pair]:
     place = pairs.names.index(f"simulated/{AERIAL}")
     parts = [np.s_[top : top + EDGE, left : left + EDGE] for top, left in AERIAL_PLACES]
     return [(AERIAL, pairs.inputs[place][part], pairs.targets[place][part]) for part in parts]
+
+
+def abdomen(path: Path) -> list[Pair]:
+    """Return three parts of the MR slice of the demo: the heads of the validation images could be recognised."""
+    import pydicom
+
+    values = pydicom.dcmread(path).pixel_array.astype(np.float32)
+    clean = np.clip(values / np.percentile(values, 99.9), 0, 1).astype(np.float32)
+    given = np.asarray(truncate_k_space(clean), np.float32).clip(0, 1)
+    parts = [np.s_[top : top + EDGE, left : left + EDGE] for top, left in MR_PLACES]
+    return [(path.stem, given[part], clean[part]) for part in parts]
 
 
 def degraded(task: str, clean: FloatArray, seed: int) -> tuple[FloatArray, FloatArray]:
