@@ -5,8 +5,8 @@
 PREPARED is what `recipes/prepare_data.py` made, `classical.json` what `benchmarks/bench_classical.py` wrote. Of many
 validation images those are shown whose gain stands at a quarter, the middle and three quarters of the ranking. Only
 images whose licence lets them be shown are: CT and PET of ACRIN-NSCLC-FDG-PET (CC BY 3.0, TCIA), EuroSAT (MIT), the
-aerial image OSBS_029 of DeepForest (MIT) under simulated clouds and haze, and photos that come with scikit-image (CC0
-or public domain) and the MR slice of pydicom-data (MIT), which `make demo` fetches, under simulated degradations. None
+aerial image OSBS_029 of DeepForest (MIT) under simulated clouds and haze, photos that come with scikit-image (CC0
+or public domain), and the MR slice of pydicom-data (MIT), which `make demo` fetches, under simulated degradations. None
 was trained on.
 """
 
@@ -39,7 +39,7 @@ from datprl_toolkit.training.validation import restore
 from datprl_toolkit.weights import load_weights
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import numpy.typing as npt
 
@@ -121,19 +121,26 @@ def aerial(data: PreparedData, task: str) -> list[Pair]:
     """Return three parts of the one validation image under haze or clouds that may be shown."""
     pairs = data.validation[task]
     place = pairs.names.index(f"simulated/{AERIAL}")
-    parts = [np.s_[top : top + EDGE, left : left + EDGE] for top, left in AERIAL_PLACES]
-    return [(AERIAL, pairs.inputs[place][part], pairs.targets[place][part]) for part in parts]
+    return parts((AERIAL, pairs.inputs[place], pairs.targets[place]), AERIAL_PLACES)
 
 
 def abdomen(path: Path) -> list[Pair]:
     """Return three parts of the MR slice of the demo: the heads of the validation images could be recognised."""
     import pydicom
 
+    if not path.is_file():
+        sys.exit(f"{path.name} is not there yet: `make demo` fetches it")
     values = pydicom.dcmread(path).pixel_array.astype(np.float32)
     clean = np.clip(values / np.percentile(values, 99.9), 0, 1).astype(np.float32)
     given = np.asarray(truncate_k_space(clean), np.float32).clip(0, 1)
-    parts = [np.s_[top : top + EDGE, left : left + EDGE] for top, left in MR_PLACES]
-    return [(path.stem, given[part], clean[part]) for part in parts]
+    return parts((path.stem, given, clean), MR_PLACES)
+
+
+def parts(pair: Pair, places: Sequence[tuple[int, int]]) -> list[Pair]:
+    """Cut squares out of a pair."""
+    name, given, clean = pair
+    squares = [np.s_[top : top + EDGE, left : left + EDGE] for top, left in places]
+    return [(name, given[square], clean[square]) for square in squares]
 
 
 def degraded(task: str, clean: FloatArray, seed: int) -> tuple[FloatArray, FloatArray]:

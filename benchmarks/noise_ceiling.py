@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from datprl_toolkit.errors import DatprlError
 from datprl_toolkit.reports.measures import find_flat_regions
 from datprl_toolkit.reports.measures.noise import detrended
 from datprl_toolkit.training import load_prepared
@@ -57,7 +58,10 @@ def main() -> None:
     """Print a row for each task and dose: means over the slices."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="folder of prepared data")
-    data = load_prepared(parser.parse_args().data)
+    try:
+        data = load_prepared(parser.parse_args().data)
+    except DatprlError as error:
+        sys.exit(str(error))
     print("| task | noise of the truth | added noise | gain of the bare anatomy, dB | gain at the most, dB |")
     print("|---|---|---|---|---|")
     for task, search in SEARCHES.items():

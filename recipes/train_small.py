@@ -83,7 +83,7 @@ def command(arguments: argparse.Namespace, folder: Path, settings: dict[str, Any
     settings = {name: value for name, value in settings.items() if name not in HOW_IT_STARTS}
     parts += ["--half"] if settings.pop("half", False) else []
     parts += ["--part", str(settings.pop("part", 1.0))]
-    parts += ["--give-back", *given_back] if (given_back := settings.pop("give_back", ())) else []
+    parts += ["--give-back", *given_back] if (given_back := settings.pop("given_back_at_end", ())) else []
     if arguments.steps:
         settings = {**settings, "steps": arguments.steps}
     for name, value in settings.items():

@@ -244,6 +244,9 @@ def override(config: TrainingConfig, values: Mapping[str, Any]) -> TrainingConfi
             changes["network"] = NetworkConfig.from_dict(_merged(config.network.to_dict(), changes["network"]))
         if isinstance(changes.get("losses"), Mapping):
             changes["losses"] = replace(config.losses, **changes["losses"])
+        for name in ("task_weights", "task_shares", "task_candidates", "task_identity", "faint_noise"):
+            if not isinstance(changes.get(name, {}), Mapping):
+                raise OptionError(ErrorCode.OPTION, f"{name} has a value for each task it names", where=changes[name])
         for name in ("tasks", "betas", "crop_sizes", "left_out", "frozen"):
             if isinstance(changes.get(name), str):
                 # Its letters would be taken for the values.

@@ -71,9 +71,7 @@ class StoredPairs:
         if self.brightened and generator.random() < self.brightened:
             bright = brightened(good, generator)
             bad, good = (bad + transmission_of(bad, good) * (bright - good)).clip(0, 1), bright
-        if self.thinned and generator.random() < self.thinned:
-            bad = good + np.float32(generator.uniform(0.2, 1.0)) * (bad - good)
-        return Pair(bad, good, f"{self.source.name}/{index:04d}")
+        return Pair(lessened(bad, good, self.thinned, generator), good, f"{self.source.name}/{index:04d}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,11 +129,10 @@ class CtNoise:
             realisations[i][window].astype(np.float32) for i in generator.permutation(len(realisations))[:2]
         )
         mixed = (np.cos(angle) * first + np.sin(angle) * second) * 2.0 ** generator.uniform(-0.6, 0.6)
-        mixed *= part_left(self.faint, generator)
+        noisy = lessened(hu + fit(mixed, size), hu, self.faint, generator)
         low = CT_LOW
         if generator.random() < self.other_windows:
             low = generator.uniform(-1024.0, 600.0)
-        noisy = hu + fit(mixed, size)
         unit = [((hu_values - low) / (CT_HIGH - CT_LOW)).clip(0, 1).astype(np.float32) for hu_values in (noisy, hu)]
         return Pair(unit[0], unit[1], f"{self.source.name}/{index:04d}")
 
@@ -160,11 +157,12 @@ class PetCounts:
         clean, versions = self.source["clean"][index], self.source["degraded"][index]
         window = choose_window(clean, size, generator, inside=(0.1, np.inf))
         degraded = versions[int(generator.integers(versions.shape[0])), int(generator.integers(versions.shape[1]))]
-        degraded = clean + part_left(self.faint, generator) * (degraded - clean)
+        bad, good = (cut(suv, window, size) for suv in (degraded, clean))
+        bad = lessened(bad, good, self.faint, generator)
         high = SUV_HIGH
         if generator.random() < self.other_windows:
             high = SUV_HIGH * 0.2 ** generator.random()
-        unit = [(cut(suv, window, size) / high).clip(0, 1).astype(np.float32) for suv in (degraded, clean)]
+        unit = [(suv / high).clip(0, 1).astype(np.float32) for suv in (bad, good)]
         return Pair(unit[0], unit[1], f"{self.source.name}/{index:04d}")
 
 
@@ -308,9 +306,13 @@ class SimulatedHaze:
         return Pair(hazy, clean, f"{self.source.name}/{index:04d}")
 
 
-def part_left(faint: float, generator: np.random.Generator) -> np.float32:
-    """Draw how much of the noise is left: a part of it in a share `faint` of the crops, in the others all."""
-    return np.float32(generator.uniform(0.2, 1.0) if faint and generator.random() < faint else 1.0)
+def lessened(
+    bad: npt.NDArray[np.float32], good: npt.NDArray[np.float32], share: float, generator: np.random.Generator
+) -> npt.NDArray[np.float32]:
+    """Return a degraded crop, in a `share` of cases with a part alone of what tells it from the clean one."""
+    if share and generator.random() < share:
+        return good + np.float32(generator.uniform(0.2, 1.0)) * (bad - good)
+    return bad
 
 
 def brightened(image: npt.NDArray[np.float32], generator: np.random.Generator) -> npt.NDArray[np.float32]:

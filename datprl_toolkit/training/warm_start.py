@@ -65,16 +65,9 @@ def freeze(network: nn.Module, beginnings: Sequence[str]) -> None:
     OptionError
         ``E_OPTION`` if a beginning is that of no parameter.
     """
-    for beginning in beginnings:
-        found = [each for name, each in network.named_parameters() if name.startswith(beginning)]
-        if not found:
-            raise OptionError(
-                ErrorCode.OPTION,
-                "no parameter's name begins like this",
-                where=f"frozen: {beginning}",
-                remedy=f"They begin with {', '.join(dict(network.named_children()))}",
-            )
-        for parameter in found:
+    _check_beginnings(network, beginnings, "frozen")
+    for name, parameter in network.named_parameters():
+        if name.startswith(tuple(beginnings)):
             parameter.requires_grad = False
 
 
@@ -101,19 +94,28 @@ def mix_with(
     InputError
         ``E_WEIGHTS`` if the networks differ in more than blocks that were added.
     OptionError
-        ``E_OPTION`` if one of `given_back` begins no name.
+        ``E_OPTION`` if one of `given_back` is the beginning of no name.
     """
     _check_only_blocks_added(network.config, earlier.config, where)
+    _check_beginnings(network, given_back, "given back")
     known = earlier.state_dict()
-    for beginning in given_back:
-        if not any(name.startswith(beginning) for name in known):
-            raise OptionError(ErrorCode.OPTION, "no parameter has a name that begins so", where=beginning)
     for name, tensor in network.state_dict().items():
         stays = 0.0 if name.startswith(tuple(given_back)) else part
         if name in known:
             tensor.lerp_(known[name].to(tensor.device), 1 - stays)
         elif name.endswith(LAST_OF_A_BRANCH):
             tensor.mul_(stays)
+
+
+def _check_beginnings(network: nn.Module, beginnings: Sequence[str], what: str) -> None:
+    for beginning in beginnings:
+        if not any(name.startswith(beginning) for name, _ in network.named_parameters()):
+            raise OptionError(
+                ErrorCode.OPTION,
+                "no parameter's name begins like this",
+                where=f"{what}: {beginning}",
+                remedy=f"They begin with {', '.join(dict(network.named_children()))}",
+            )
 
 
 def _check_only_blocks_added(config: NetworkConfig, earlier: NetworkConfig, where: str) -> None:

@@ -133,7 +133,7 @@ def test_weights_are_written_part_of_the_way_from_those_that_it_started_from(
     for name, tensor in load_weights(str(second / "tiny.safetensors"))[0].state_dict().items():
         part = 0.0 if name.startswith(("task_pool", "backbone.head")) else 0.5
         assert torch.allclose(tensor, torch.lerp(start[name], trained[name], part), atol=1e-6), name
-    with pytest.raises(SystemExit, match="no parameter has a name that begins so"):
+    with pytest.raises(SystemExit, match="no parameter's name begins like this"):
         call(recipe, monkeypatch, *onward, "--export", "--part", 0.5, "--give-back", "decoder")
     with pytest.raises(SystemExit, match="--give-back needs --part"):
         call(recipe, monkeypatch, *onward, "--export", "--give-back", "task_pool")
