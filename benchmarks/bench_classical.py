@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.classical import METHODS
 from datprl_toolkit.metrics import psnr
 from datprl_toolkit.training import load_prepared
-from datprl_toolkit.training.batches import task_makers
+from datprl_toolkit.training.makers import task_makers
 from datprl_toolkit.training.preparation import CT_DOSES, CT_HIGH, CT_LOW, PET_FRACTIONS, SUV_HIGH
 from datprl_toolkit.training.validation import restore
 from datprl_toolkit.weights import load_weights

@@ -8,12 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from datprl_toolkit.errors import ErrorCode, InputError
-from datprl_toolkit.training import crops
-from datprl_toolkit.training.prepared import Source
-from datprl_toolkit.training.tasks import NOISY
-from datprl_toolkit.training.variants import VARIANTS
-
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -21,7 +15,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from datprl_toolkit.training.crops import Pair, PairMaker
-    from datprl_toolkit.training.prepared import PreparedData
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +91,7 @@ class BalancedBatches:
     fewer images than tasks, one of each of B tasks. Where `shares` differ, tasks have images in proportion. Crops
     are flipped and turned by multiples of 90 degrees. A small share, `identity` or that of the task in `identities`,
     has the clean image as input too, so that clean images stay as they are. A share `tinted` of the colour images has
-    its colours multiplied by gains, input and target alike, as under another light or sensor.
+    its colours multiplied by gains, input and target alike, as under another light or sensor; a share `grey` has none.
 
     Of a task with several `candidates` that many crops of the drawn image are made, and the one that the degradation
     changed most is taken: flat ground teaches nothing about sharpening.
@@ -118,8 +111,9 @@ class BalancedBatches:
         candidates: Mapping[str, int] | None = None,
         identities: Mapping[str, float] | None = None,
         tinted: float = 0.0,
+        grey: float = 0.0,
     ) -> None:
-        self.tasks, self.tinted = tuple(tasks), tinted
+        self.tasks, self.tinted, self.grey = tuple(tasks), tinted, grey
         self.shares, self.candidates = dict(shares or {}), dict(candidates or {})
         self.identities = dict(identities or {})
         self.pairs = {task: TaskPairs(makers, [seed, i]) for i, (task, makers) in enumerate(tasks.items())}
@@ -140,8 +134,10 @@ class BalancedBatches:
             given = pair.clean if generator.random() < identity else pair.degraded
             turn, flip = int(generator.integers(4)), bool(generator.integers(2))
             gains = _gains(generator, self.tinted) if pair.clean.ndim == 3 else None
+            grey = self.grey > 0.0 and generator.random() < self.grey
             degraded[place], clean[place] = (
-                _oriented(_tint(image, gains), turn, flip=flip) for image in (given, pair.clean)
+                _oriented(_without_colour(_tint(image, gains), grey=grey), turn, flip=flip)
+                for image in (given, pair.clean)
             )
             keys.append(pair.key)
         return Batch(torch.from_numpy(degraded), torch.from_numpy(clean), tuple(names), tuple(keys))
@@ -176,102 +172,6 @@ def balanced_draw(
     return [tasks[int(i)] for i in sorted(drawn)]
 
 
-def task_makers(
-    data: PreparedData,
-    tasks: Sequence[str],
-    *,
-    varied_haze: float = 0.0,
-    bright_ground: float = 0.0,
-    dense_clouds: float = 0.0,
-    faint_noise: Mapping[str, float] | None = None,
-) -> dict[str, list[tuple[float, PairMaker]]]:
-    """Return what makes pairs for each of `tasks` from prepared data.
-
-    `varied_haze` is the share of the crops in haze or under clouds that are varied, `bright_ground` that of the crops
-    in measured haze whose ground is made bright, `dense_clouds` that of the crops under simulated clouds whose clouds
-    are to be left, `faint_noise` for CT and PET that of the crops which keep only a part of their noise.
-
-    Raises
-    ------
-    InputError
-        ``E_EMPTY`` if the prepared data lack what a task needs.
-    """
-    known = _all_makers(data.sources, varied_haze, bright_ground, dense_clouds, faint_noise or {})
-    if "folders" in data.manifest:
-        from datprl_toolkit.training.folders import folder_makers
-
-        known = folder_makers(data)
-    missing = [task for task in tasks if not any(len(maker) for _, maker in known.get(task, []))]
-    if missing:
-        raise InputError(
-            ErrorCode.EMPTY,
-            f"the prepared data have nothing for {', '.join(missing)}",
-            remedy="Prepare them again with those images, or train other tasks",
-        )
-    return {task: known[task] for task in tasks}
-
-
-def _all_makers(
-    sources: Mapping[str, Source],
-    varied_haze: float,
-    bright_ground: float,
-    dense_clouds: float,
-    faint: Mapping[str, float],
-) -> dict[str, list[tuple[float, PairMaker]]]:
-    """Weights: real pairs often enough to be learnt, simulated ones often enough not to be learnt by heart."""
-    empty = Source("", {"clean": [], "layer": [], "kernel": [], "opacity": [], "depth": []})
-
-    def get(name: str) -> Source:
-        return sources.get(name, empty)
-
-    photos, sky = get("photos"), get("sky_fields")
-    faint_ct, faint_pet = (faint.get(task, 0.0) for task in NOISY)
-    smaller, smaller_roads = get(VARIANTS["photos"]), get(VARIANTS["remote_roads"])
-    ground = [(0.3, get("remote_roads")), (0.2, get("remote_scenes")), (0.3, get("rice1")), (0.2, get("remote_tiles"))]
-    return {
-        "natural_super_resolution": [(0.65, crops.StoredPairs(photos)), (0.35, crops.StoredPairs(smaller))],
-        "natural_deraining": [
-            (0.4, crops.StoredPairs(get("rain"))),
-            (0.35, crops.SimulatedRain(photos, get("rain_layers_real")["layer"])),
-            (0.25, crops.SimulatedRain(photos, get("rain_layers_simulated")["layer"])),
-        ],
-        "natural_deblurring": [
-            (0.08, crops.StoredPairs(get("shake_pairs"))),
-            (0.62, crops.SimulatedShake(photos, get("shake_kernels")["kernel"])),
-            (0.3, crops.SimulatedShake(smaller, get("shake_kernels")["kernel"])),
-        ],
-        "mri_super_resolution": [
-            (0.4, crops.StoredPairs(get("mri"), floor=0.03 * 65535)),
-            (0.6, crops.StoredPairs(get(VARIANTS["mri"]), floor=0.03 * 65535)),
-        ],
-        "ct_denoising": [
-            (0.65, crops.CtNoise(get("ct"), faint=faint_ct)),
-            (0.35, crops.CtNoise(get(VARIANTS["ct"]), faint=faint_ct)),
-        ],
-        "pet_synthesis": [
-            (0.7, crops.PetCounts(get("pet"), faint=faint_pet)),
-            (0.3, crops.PetCounts(get(VARIANTS["pet"]), faint=faint_pet)),
-        ],
-        "remote_sensing_super_resolution": [
-            (0.4, crops.TiledPairs(get("remote_tiles"))),
-            (0.2, crops.StoredPairs(get("remote_roads"))),
-            (0.15, crops.StoredPairs(smaller_roads)),
-            (0.25, crops.StoredPairs(get("remote_scenes"))),
-        ],
-        "cloud_removal": [
-            (0.5, crops.StoredPairs(get("rice2"), thinned=varied_haze)),
-            *((0.5 * weight * (1 - dense_clouds), crops.SimulatedClouds(source, sky)) for weight, source in ground),
-            *((0.5 * weight * dense_clouds, crops.DenseClouds(source, sky)) for weight, source in ground),
-        ],
-        "dehazing": [
-            (0.5, crops.StoredPairs(get("rice1"), thinned=varied_haze, brightened=bright_ground)),
-            *((0.4 * weight, crops.SimulatedHaze(source, sky, brightened=varied_haze)) for weight, source in ground),
-            # Its deserts are what RICE1 has too little of.
-            (0.1, crops.SimulatedHaze(get("rice2"), sky, brightened=varied_haze)),
-        ],
-    }
-
-
 def _gains(generator: np.random.Generator, share: float) -> npt.NDArray[np.float32] | None:
     """Draw a gain for each colour: darker or brighter as a whole, and a tint; None for the rest of the images."""
     if share == 0.0 or generator.random() >= share:
@@ -282,6 +182,11 @@ def _gains(generator: np.random.Generator, share: float) -> npt.NDArray[np.float
 def _tint(image: npt.NDArray[np.float32], gains: npt.NDArray[np.float32] | None) -> npt.NDArray[np.float32]:
     """Multiply the colours by their gains, within [0, 1]."""
     return image if gains is None else np.clip(image * gains, 0.0, 1.0)
+
+
+def _without_colour(image: npt.NDArray[np.float32], *, grey: bool) -> npt.NDArray[np.float32]:
+    """Return the mean of the colours as a grey image, if it is wanted."""
+    return image.mean(axis=2) if grey and image.ndim == 3 else image
 
 
 def _oriented(image: npt.NDArray[np.float32], turn: int, *, flip: bool) -> npt.NDArray[np.float32]:

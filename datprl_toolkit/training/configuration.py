@@ -12,10 +12,22 @@ from datprl_toolkit.errors import ErrorCode, OptionError
 from datprl_toolkit.network import NetworkConfig, preset
 from datprl_toolkit.training.baselines import BASELINES
 from datprl_toolkit.training.losses import LossWeights
+from datprl_toolkit.training.makers import Variety
 from datprl_toolkit.training.tasks import KINDS, NOISY, TASK_SETS, TASKS
 
 Precision = Literal["float32", "bfloat16", "float16"]
 DomainPrompts = Literal["pool", "encodings", "texts"]
+SHARES = (
+    "identity",
+    "tinted",
+    "grey",
+    "varied_haze",
+    "bright_ground",
+    "dense_clouds",
+    "other_ground",
+    "thick_slices",
+)
+"""The settings that are one share from 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +79,8 @@ class TrainingConfig:
         Share of the training images that are given clean.
     tinted
         Share of the colour images whose colours are changed, input and target alike.
+    grey
+        Share of the colour images that are made grey, input and target alike.
     varied_haze
         Share of the crops in haze or under clouds that are varied: less of what was measured, and brighter ground
         under simulated haze.
@@ -76,6 +90,11 @@ class TrainingConfig:
         Share of the crops under simulated clouds that are under dense ones, which are to be left as they are.
     faint_noise
         Share of the crops of ``ct_denoising`` or ``pet_synthesis`` that keep only a part of their noise.
+    other_ground
+        Share of the crops under simulated clouds, haze and rain that lie over photos or over smaller photos, and of
+        those under clouds and haze that have other colours.
+    thick_slices
+        Share of the CT crops that are the mean of several slices.
     left_out
         Names of prepared sources that are not used.
     frozen
@@ -122,10 +141,13 @@ class TrainingConfig:
     balance_every: int = 0
     identity: float = 0.05
     tinted: float = 0.0
+    grey: float = 0.0
     varied_haze: float = 0.0
     bright_ground: float = 0.0
     dense_clouds: float = 0.0
     faint_noise: Mapping[str, float] = field(default_factory=dict)
+    other_ground: float = 0.0
+    thick_slices: float = 0.0
     left_out: tuple[str, ...] = ()
     frozen: tuple[str, ...] = ()
     anchored: float = 0.0
@@ -162,13 +184,16 @@ class TrainingConfig:
         self._check_variant()
         if any(share <= 0.0 for share in (*self.task_shares.values(), *self.task_candidates.values())):
             raise OptionError(ErrorCode.OPTION, "task_shares and task_candidates must be above 0")
-        varied = (self.tinted, self.varied_haze, self.bright_ground, self.dense_clouds, *self.faint_noise.values())
-        shares = (self.identity, *varied, *self.task_identity.values())
+        shares = [getattr(self, name) for name in SHARES]
+        shares += [*self.faint_noise.values(), *self.task_identity.values()]
         if not (0.0 <= self.ema_decay < 1.0 and all(0.0 <= share <= 1.0 for share in shares)):
-            names = (
-                "ema_decay, identity, task_identity, tinted, varied_haze, bright_ground, dense_clouds and faint_noise"
-            )
+            names = ", ".join(("ema_decay", "task_identity", "faint_noise", *SHARES))
             raise OptionError(ErrorCode.OPTION, f"{names} are shares from 0 to 1")
+
+    @property
+    def variety(self) -> Variety:
+        """How far pairs are varied."""
+        return Variety(**{each.name: getattr(self, each.name) for each in fields(Variety)})
 
     def batch_at(self, step: int) -> tuple[int, int]:
         """Return the number of crops of a step's batch, and their height and width."""

@@ -217,10 +217,11 @@ class SimulatedShake:
 
 @dataclass(frozen=True, slots=True)
 class SimulatedClouds:
-    """Scenes under fractal clouds with their shadow."""
+    """Scenes under fractal clouds with their shadow, a share `recoloured` of them in other colours."""
 
     source: Source
     sky: Source
+    recoloured: float = 0.0
 
     def __len__(self) -> int:
         return len(self.source) if len(self.sky) else 0
@@ -228,7 +229,7 @@ class SimulatedClouds:
     def make(self, index: int, size: int, generator: np.random.Generator) -> Pair:
         """Put clouds and their shadow over a scene."""
         image = self.source["clean"][index]
-        clean = cut(image, choose_window(image, size, generator), size)
+        clean = recoloured(cut(image, choose_window(image, size, generator), size), self.recoloured, generator)
         opacity = piece_of_one(self.sky["opacity"], size, generator) * np.float32(generator.uniform(0.5, 1.0))
         offset = (int(generator.integers(-24, 25)), int(generator.integers(-24, 25)))
         cloudy = add_clouds(
@@ -281,12 +282,14 @@ class SimulatedHaze:
     """Scenes in haze of varying depth and colour.
 
     A share `brightened` of the crops has bright ground, such as a desert's or sunlit crowns of trees, and haze that may
-    be darker than it, for otherwise all that is bright would be taken for haze, or all that glitters for clouds.
+    be darker than it, for otherwise all that is bright would be taken for haze, or all that glitters for clouds. A
+    share `recoloured` has other colours.
     """
 
     source: Source
     sky: Source
     brightened: float = 0.0
+    recoloured: float = 0.0
 
     def __len__(self) -> int:
         return len(self.source) if len(self.sky) else 0
@@ -294,7 +297,7 @@ class SimulatedHaze:
     def make(self, index: int, size: int, generator: np.random.Generator) -> Pair:
         """Put haze over a scene."""
         image = self.source["clean"][index]
-        clean = cut(image, choose_window(image, size, generator), size)
+        clean = recoloured(cut(image, choose_window(image, size, generator), size), self.recoloured, generator)
         depth = piece_of_one(self.sky["depth"], size, generator)
         thickness, variation = generator.uniform(0.2, 1.4), generator.uniform(0.0, 0.9)
         transmission = np.exp(-thickness * (1.0 + variation * (2.0 * depth - 1.0)))
@@ -321,6 +324,18 @@ def brightened(image: npt.NDArray[np.float32], generator: np.random.Generator) -
         return image ** np.float32(generator.uniform(0.25, 0.9))
     gains = generator.uniform(1.2, 2.6) * generator.uniform(0.8, 1.2, 3)
     return (image * gains.astype(np.float32)).clip(0, 1)
+
+
+def recoloured(image: npt.NDArray[np.float32], share: float, generator: np.random.Generator) -> npt.NDArray[np.float32]:
+    """Return an image in [0, 1], in a `share` of cases with other colours, as of another sensor, season or composite.
+
+    The bands change places, and each gets a power and a gain of its own around common ones.
+    """
+    if not share or generator.random() >= share:
+        return image
+    powers = np.exp(generator.uniform(-0.5, 0.5) + generator.uniform(-0.15, 0.15, 3)).astype(np.float32)
+    gains = (generator.uniform(0.6, 1.4) * generator.uniform(0.85, 1.15, 3)).astype(np.float32)
+    return (gains * image[..., generator.permutation(3)] ** powers).clip(0, 1)
 
 
 def transmission_of(degraded: npt.NDArray[np.float32], clean: npt.NDArray[np.float32]) -> np.float32:

@@ -22,11 +22,12 @@ from datprl_toolkit.network import DatprlNetwork
 from datprl_toolkit.restoring.device import is_out_of_memory
 from datprl_toolkit.training.balance import GradientBalance, reconstruction_gradient
 from datprl_toolkit.training.baselines import GRID, Baseline, make_baseline
-from datprl_toolkit.training.batches import BalancedBatches, task_makers
+from datprl_toolkit.training.batches import BalancedBatches
 from datprl_toolkit.training.checkpoints import load_checkpoint, save_checkpoint
 from datprl_toolkit.training.configuration import TrainingConfig
 from datprl_toolkit.training.given import GivenPrompts, fix_domain_texts, sharpen_pools, strengthen_prompts
 from datprl_toolkit.training.losses import training_loss
+from datprl_toolkit.training.makers import task_makers
 from datprl_toolkit.training.validation import format_table, validate
 from datprl_toolkit.training.warm_start import freeze
 from datprl_toolkit.training.window import Window
@@ -86,14 +87,7 @@ class Trainer:
         self.average = copy.deepcopy(self.network).requires_grad_(requires_grad=False).eval()
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=config.learning_rate, betas=config.betas)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=config.precision == "float16")
-        makers = task_makers(
-            self.data,
-            config.tasks,
-            varied_haze=config.varied_haze,
-            bright_ground=config.bright_ground,
-            dense_clouds=config.dense_clouds,
-            faint_noise=config.faint_noise,
-        )
+        makers = task_makers(self.data, config.tasks, config.variety)
         self.batches = BalancedBatches(
             makers,
             config.batch_size,
@@ -103,6 +97,7 @@ class Trainer:
             candidates=config.task_candidates,
             identities=config.task_identity,
             tinted=config.tinted,
+            grey=config.grey,
         )
         self.balance = GradientBalance(config.tasks)
         self.given = GivenPrompts(config, self.device)

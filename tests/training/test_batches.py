@@ -14,17 +14,21 @@ from hypothesis import strategies as st
 
 from datprl_toolkit.errors import InputError
 from datprl_toolkit.training import TASKS
-from datprl_toolkit.training.batches import BalancedBatches, EndlessOrder, balanced_draw, task_makers
+from datprl_toolkit.training.batches import BalancedBatches, EndlessOrder, balanced_draw
 from datprl_toolkit.training.crops import (
     CtNoise,
     DenseClouds,
     Pair,
     PetCounts,
+    SimulatedClouds,
     SimulatedHaze,
+    SimulatedRain,
     StoredPairs,
     TiledPairs,
+    recoloured,
     transmission_of,
 )
+from datprl_toolkit.training.makers import Variety, task_makers
 from datprl_toolkit.training.preparation import from_integers
 from datprl_toolkit.training.prepared import Source
 
@@ -191,6 +195,14 @@ def test_grey_images_have_no_tint(data: PreparedData) -> None:
     assert torch.equal(batch.clean[:, 0], batch.clean[:, 2])
 
 
+def test_a_share_of_the_colour_images_is_grey_in_input_and_target(data: PreparedData) -> None:
+    makers = task_makers(data, ["dehazing"])
+    for grey in (0.0, 1.0):
+        batch = BalancedBatches(makers, 12, grey=grey).next(8)
+        for images in (batch.degraded, batch.clean):
+            assert torch.equal(images[:, 0], images[:, 2]) == bool(grey)
+
+
 def test_sources_can_be_left_out(data: PreparedData) -> None:
     makers = task_makers(data.without(["rain"]), ["natural_deraining"])["natural_deraining"]
     assert [maker.source.name for _, maker in makers if len(maker)] == ["photos", "photos"]
@@ -273,6 +285,41 @@ def test_simulated_haze_is_brighter_than_the_ground_or_not_where_that_is_brighte
     assert sum(darker[1]) > sum(darker[0])
 
 
+def test_over_other_ground_simulated_weather_keeps_its_share(data: PreparedData) -> None:
+    for task, simulated in (("dehazing", SimulatedHaze), ("natural_deraining", SimulatedRain)):
+        plain, other = (task_makers(data, [task], Variety(other_ground=share))[task] for share in (0.0, 0.4))
+        shares = [sum(share for share, maker in each if isinstance(maker, simulated)) for each in (plain, other)]
+        assert shares[0] == pytest.approx(shares[1])
+        if task == "dehazing":
+            photos = sum(share for share, maker in other if maker.source.name == "photos")
+            assert photos == pytest.approx(shares[0] * 0.8 * 0.4 / 2), (
+                "a fifth lies over RICE2, half over smaller photos"
+            )
+        photos = sum(share for share, maker in other if maker.source.name.startswith("photos"))
+        if task == "dehazing":
+            assert photos == pytest.approx(0.4 * 0.4)
+
+
+@pytest.mark.parametrize("maker", [SimulatedHaze, SimulatedClouds])
+def test_recoloured_ground_keeps_its_structure(
+    data: PreparedData, maker: type[SimulatedHaze | SimulatedClouds]
+) -> None:
+    source, sky = data.sources["remote_roads"], data.sources["sky_fields"]
+    changed = 0
+    for number in range(12):
+        plain, other = (
+            maker(source, sky, recoloured=share).make(number % len(source), 16, np.random.default_rng(number))
+            for share in (0.0, 1.0)
+        )
+        assert 0.0 <= other.clean.min() <= other.clean.max() <= 1.0
+        changed += not np.allclose(plain.clean, other.clean, atol=0.02)
+    assert changed >= 10
+    ramp = np.repeat(np.linspace(0.1, 0.4, 16, dtype=np.float32)[:, None, None], 3, axis=2)
+    for number in range(12):
+        image = recoloured(ramp, 1.0, np.random.default_rng(number))
+        assert (np.diff(image, axis=0) > 0).all(), "what was brighter stays brighter in each band"
+
+
 def test_dense_clouds_stay_and_the_haze_under_them_does_not(data: PreparedData) -> None:
     source, sky = data.sources["remote_roads"], data.sources["sky_fields"]
     airless = replace(sky, fields={**sky.fields, "depth": [np.zeros_like(field) for field in sky["depth"]]})
@@ -295,10 +342,12 @@ def test_dense_clouds_stay_and_the_haze_under_them_does_not(data: PreparedData) 
         ({"dense_clouds": 0.4}, {"cloud_removal"}),
         ({"faint_noise": {"ct_denoising": 0.4}}, {"ct_denoising"}),
         ({"faint_noise": {"pet_synthesis": 0.4}}, {"pet_synthesis"}),
+        ({"other_ground": 0.4}, {"dehazing", "cloud_removal", "natural_deraining"}),
+        ({"thick_slices": 0.4}, {"ct_denoising"}),
     ],
 )
 def test_what_varies_pairs_reaches_those_of_its_tasks_alone(
     data: PreparedData, settings: dict[str, Any], tasks: set[str]
 ) -> None:
-    plain, varied = task_makers(data, TASKS), task_makers(data, TASKS, **settings)
+    plain, varied = task_makers(data, TASKS), task_makers(data, TASKS, Variety(**settings))
     assert {task for task in TASKS if plain[task] != varied[task]} == tasks

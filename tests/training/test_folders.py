@@ -13,9 +13,10 @@ from datprl_toolkit.degradations import bicubic_low_resolution
 from datprl_toolkit.errors import DatprlError
 from datprl_toolkit.training import Trainer, override
 from datprl_toolkit.training.adapters import DATASETS
-from datprl_toolkit.training.batches import BalancedBatches, task_makers
+from datprl_toolkit.training.batches import BalancedBatches
 from datprl_toolkit.training.file_images import FileImages, ImageCache, SimulatedLowResolution
 from datprl_toolkit.training.folders import describe_folders, folder_makers, folder_tasks, load_folders
+from datprl_toolkit.training.makers import task_makers
 from datprl_toolkit.training.prepared import Source
 
 if TYPE_CHECKING:

@@ -7,7 +7,16 @@ import pytest
 
 from datprl_toolkit.degradations import truncate_k_space
 from datprl_toolkit.training.prepared import Source
-from datprl_toolkit.training.variants import VARIANTS, make_variants, reduced, resized, scaled, varied_mr
+from datprl_toolkit.training.variants import (
+    THICK_SLICES,
+    VARIANTS,
+    make_variants,
+    reduced,
+    resized,
+    scaled,
+    thick,
+    varied_mr,
+)
 
 GENERATOR = np.random.default_rng(3)
 PHOTOS = Source("photos", {"clean": [GENERATOR.integers(0, 256, (80, 120, 3)).astype(np.uint8) for _ in range(3)]})
@@ -57,10 +66,21 @@ def test_scaled_slices_keep_their_unit_and_their_noise_keeps_its_axes() -> None:
     assert agreement(made["noise"][1].astype(float)) > agreement(CT["noise"][1].astype(float)) + 0.2
 
 
+def test_thick_slices_have_less_noise_of_their_own_and_that_of_one_slice_to_be_taken_away() -> None:
+    noisy = [np.rint(GENERATOR.normal(40, 20, (64, 64))).astype(np.int16) for _ in range(9)]
+    noise = [GENERATOR.normal(0, 20, (3, 2, 64, 64)).astype(np.float16) for _ in noisy]
+    made = thick("ct_thick", Source("ct", {"clean": noisy, "noise": noise}))
+    assert all(image.shape == (64, 64) and image.dtype == np.int16 for image in made["clean"])
+    # Every third keeps the size, of the others the middle is enlarged; at the ends there are fewer neighbours.
+    assert made["clean"][3].std() == pytest.approx(20 / 5**0.5, rel=0.1)
+    assert made["clean"][6].std() == pytest.approx(20 / 3**0.5, rel=0.1)
+    assert all((a == b).all() for a, b in zip(made["noise"], noise, strict=True))
+
+
 def test_a_size_never_falls_to_nothing() -> None:
     assert resized(np.ones((6, 6)), 0.1).shape == (4, 4)
 
 
 def test_only_sources_that_are_there_have_variants() -> None:
     made = {source.name for source in make_variants({"photos": PHOTOS, "ct": CT, "rain": PHOTOS}, seed=1)}
-    assert made == {VARIANTS["photos"], VARIANTS["ct"]}
+    assert made == {VARIANTS["photos"], VARIANTS["ct"], THICK_SLICES}

@@ -1,0 +1,155 @@
+"""What makes the training pairs of each task from prepared data, and in which shares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from datprl_toolkit.errors import ErrorCode, InputError
+from datprl_toolkit.training import crops
+from datprl_toolkit.training.prepared import Source
+from datprl_toolkit.training.tasks import NOISY
+from datprl_toolkit.training.variants import THICK_SLICES, VARIANTS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from datprl_toolkit.training.crops import PairMaker
+    from datprl_toolkit.training.prepared import PreparedData
+
+    Makers = list[tuple[float, PairMaker]]
+
+
+@dataclass(frozen=True, slots=True)
+class Variety:
+    """How far training pairs are varied beyond what was measured or prepared; each is a share of the crops.
+
+    Parameters
+    ----------
+    varied_haze
+        Of those in haze or under clouds, those with less of what was measured, or over brighter ground.
+    bright_ground
+        Of those in measured haze, those whose ground is made bright.
+    dense_clouds
+        Of those under simulated clouds, those whose clouds are to be left.
+    faint_noise
+        For CT and PET, those which keep only a part of their noise.
+    other_ground
+        Of those under simulated clouds, haze and rain, those over photos (rain: smaller photos), and of those over
+        anything those in other colours.
+    thick_slices
+        Of CT, those of several slices averaged, which have less noise of their own.
+    """
+
+    varied_haze: float = 0.0
+    bright_ground: float = 0.0
+    dense_clouds: float = 0.0
+    faint_noise: Mapping[str, float] = field(default_factory=dict)
+    other_ground: float = 0.0
+    thick_slices: float = 0.0
+
+
+PLAIN = Variety()
+
+
+def task_makers(data: PreparedData, tasks: Sequence[str], variety: Variety = PLAIN) -> dict[str, Makers]:
+    """Return what makes pairs for each of `tasks` from prepared data, each with its share.
+
+    Raises
+    ------
+    InputError
+        ``E_EMPTY`` if the prepared data lack what a task needs.
+    """
+    if "folders" in data.manifest:
+        from datprl_toolkit.training.folders import folder_makers
+
+        known = folder_makers(data)
+    else:
+        known = _all_makers(data.sources, variety)
+    missing = [task for task in tasks if not any(len(maker) for _, maker in known.get(task, []))]
+    if missing:
+        raise InputError(
+            ErrorCode.EMPTY,
+            f"the prepared data have nothing for {', '.join(missing)}",
+            remedy="Prepare them again with those images, or train other tasks",
+        )
+    return {task: known[task] for task in tasks}
+
+
+def _all_makers(sources: Mapping[str, Source], variety: Variety) -> dict[str, Makers]:
+    """Weights: real pairs often enough to be learnt, simulated ones often enough not to be learnt by heart."""
+    empty = Source("", {"clean": [], "layer": [], "kernel": [], "opacity": [], "depth": []})
+
+    def get(name: str) -> Source:
+        return sources.get(name, empty)
+
+    photos, smaller = get("photos"), get(VARIANTS["photos"])
+    faint_ct, faint_pet = (variety.faint_noise.get(task, 0.0) for task in NOISY)
+    other, thick = variety.other_ground, variety.thick_slices
+    return {
+        "natural_super_resolution": [(0.65, crops.StoredPairs(photos)), (0.35, crops.StoredPairs(smaller))],
+        "natural_deraining": [
+            (0.4, crops.StoredPairs(get("rain"))),
+            *_rain(photos, 1 - other, get("rain_layers_real"), get("rain_layers_simulated")),
+            *_rain(smaller, other, get("rain_layers_real"), get("rain_layers_simulated")),
+        ],
+        "natural_deblurring": [
+            (0.08, crops.StoredPairs(get("shake_pairs"))),
+            (0.62, crops.SimulatedShake(photos, get("shake_kernels")["kernel"])),
+            (0.3, crops.SimulatedShake(smaller, get("shake_kernels")["kernel"])),
+        ],
+        "mri_super_resolution": [
+            (0.4, crops.StoredPairs(get("mri"), floor=0.03 * 65535)),
+            (0.6, crops.StoredPairs(get(VARIANTS["mri"]), floor=0.03 * 65535)),
+        ],
+        "ct_denoising": [
+            (0.65 * (1 - thick), crops.CtNoise(get("ct"), faint=faint_ct)),
+            (0.35 * (1 - thick), crops.CtNoise(get(VARIANTS["ct"]), faint=faint_ct)),
+            *([(thick, crops.CtNoise(get(THICK_SLICES), faint=faint_ct))] if thick else []),
+        ],
+        "pet_synthesis": [
+            (0.7, crops.PetCounts(get("pet"), faint=faint_pet)),
+            (0.3, crops.PetCounts(get(VARIANTS["pet"]), faint=faint_pet)),
+        ],
+        "remote_sensing_super_resolution": [
+            (0.4, crops.TiledPairs(get("remote_tiles"))),
+            (0.2, crops.StoredPairs(get("remote_roads"))),
+            (0.15, crops.StoredPairs(get(VARIANTS["remote_roads"]))),
+            (0.25, crops.StoredPairs(get("remote_scenes"))),
+        ],
+        **_haze_and_clouds(sources, empty, variety),
+    }
+
+
+def _rain(photos: Source, share: float, real: Source, simulated: Source) -> Makers:
+    """Photos under rain: streaks of real pairs, and simulated ones."""
+    if not share:
+        return []
+    return [
+        (0.35 * share, crops.SimulatedRain(photos, real["layer"])),
+        (0.25 * share, crops.SimulatedRain(photos, simulated["layer"])),
+    ]
+
+
+def _haze_and_clouds(sources: Mapping[str, Source], empty: Source, variety: Variety) -> dict[str, Makers]:
+    """Return measured pairs, and those simulated over ground of several kinds."""
+    sky = sources.get("sky_fields", empty)
+    other, brightened, dense = variety.other_ground, variety.varied_haze, variety.dense_clouds
+    shares = {"remote_roads": 0.3, "remote_scenes": 0.2, "rice1": 0.3, "remote_tiles": 0.2}
+    ground = [(share * (1 - other), sources.get(name, empty)) for name, share in shares.items()]
+    if other:
+        ground += [(other / 2, sources.get(name, empty)) for name in ("photos", VARIANTS["photos"])]
+    rice1, rice2 = sources.get("rice1", empty), sources.get("rice2", empty)
+    return {
+        "cloud_removal": [
+            (0.5, crops.StoredPairs(rice2, thinned=variety.varied_haze)),
+            *((0.5 * share * (1 - dense), crops.SimulatedClouds(source, sky, other)) for share, source in ground),
+            *((0.5 * share * dense, crops.DenseClouds(source, sky)) for share, source in ground),
+        ],
+        "dehazing": [
+            (0.5, crops.StoredPairs(rice1, thinned=variety.varied_haze, brightened=variety.bright_ground)),
+            *((0.4 * share, crops.SimulatedHaze(source, sky, brightened, other)) for share, source in ground),
+            # Its deserts are what RICE1 has too little of.
+            (0.1, crops.SimulatedHaze(rice2, sky, brightened, other)),
+        ],
+    }
