@@ -19,7 +19,7 @@ from datprl_toolkit.cli.node_command import node_application
 from datprl_toolkit.cli.prompts_command import prompts
 from datprl_toolkit.cli.radiometry_command import radiometry
 from datprl_toolkit.cli.report_command import report as report_command
-from datprl_toolkit.cli.scene_choices import ContextMode, OtherBands, ZarrProfile
+from datprl_toolkit.cli.scene_choices import ContextMode, OtherBands, Task, ZarrProfile
 from datprl_toolkit.cli.seams_command import seams
 from datprl_toolkit.cli.series_choices import CtWindow, Suv
 from datprl_toolkit.cli.verify_command import verify_output
@@ -100,6 +100,9 @@ def restore(
         Path | None, typer.Option(help="Maps of where the network may have invented: folder; .tif, .zarr for a scene.")
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")] = False,
+    task: Annotated[
+        Task | None, typer.Option(help="What is wrong, if the network does not see it by itself (scenes, pictures).")
+    ] = None,
     scale: Annotated[int, typer.Option(help="Enlarge by this factor (scenes, pictures; MR: 2 or 4).")] = 1,
     tile: Annotated[int, typer.Option(help="Edge of a tile in pixels (scenes, pictures).")] = 512,
     halo: Annotated[int, typer.Option(help="Pixels read around a tile (scenes, pictures).")] = 64,
@@ -166,7 +169,9 @@ def restore(
         ct_window=ct_window.value,
         suv=None if suv is None else suv.value,
     )
-    load = partial(Restorer.from_pretrained, weights, device=device, precision=precision, onnx=onnx)
+    load = partial(
+        Restorer.from_pretrained, weights, device=device, precision=precision, onnx=onnx, task=task and task.value
+    )
     if dry_run:
         from datprl_toolkit.cli.dry_run import show_plan
 

@@ -5,6 +5,17 @@ from __future__ import annotations
 from enum import StrEnum
 
 
+class Task(StrEnum):
+    """What a person sees to be wrong with a scene or picture."""
+
+    natural_super_resolution = "natural_super_resolution"
+    natural_deraining = "natural_deraining"
+    natural_deblurring = "natural_deblurring"
+    remote_sensing_super_resolution = "remote_sensing_super_resolution"
+    cloud_removal = "cloud_removal"
+    dehazing = "dehazing"
+
+
 class OtherBands(StrEnum):
     """What happens to bands that are not restored."""
 

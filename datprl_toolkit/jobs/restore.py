@@ -153,6 +153,12 @@ def restore(
     source, destination = Path(source), Path(destination)
     if not isinstance(restorer, Restorer):
         restorer = restorer()
+    if restorer.task is not None and kind in ("dicom", "nifti"):
+        raise OptionError(
+            ErrorCode.OPTION,
+            f"--task has no meaning for {_DESCRIPTIONS[kind]}",
+            remedy="Its modality says it; leave it out",
+        )
     if announce is not None:
         announce(f"{_DESCRIPTIONS[kind]}; {restorer.describe()}")
     if named is not None:

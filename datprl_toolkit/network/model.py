@@ -43,12 +43,13 @@ class Trace:
 
 @dataclass(frozen=True, slots=True)
 class Anchors:
-    """Prompts that images are given, whatever they would choose; for the warm start of a training.
+    """Prompts that images are given, whatever they would choose: for the warm start of a training, or a known task.
 
     Parameters
     ----------
     task, domain
-        Index into the pool for each image, (images,), -1 for a free choice; None for free choices throughout.
+        Index into the pool for each image, (images,), or (1,) for all; -1 for a free choice; None for free choices
+        throughout.
     """
 
     task: Tensor | None = None
@@ -107,11 +108,11 @@ class DatprlNetwork(nn.Module):
     def trace(self, image: Tensor, anchors: Anchors | None = None) -> tuple[Tensor, Trace]:
         """Restore images, each with its own context, and tell what was chosen for each.
 
-        `anchors` gives images fixed prompts, for the warm start of a training.
+        `anchors` gives images fixed prompts.
         """
         return self._run(image, OwnStatistics(), anchors=anchors)
 
-    def context(self, images: Tensor, grouping: Grouping | None = None) -> Context:
+    def context(self, images: Tensor, grouping: Grouping | None = None, anchors: Anchors | None = None) -> Context:
         """Compute one context for a set of images, or one for each node of a field.
 
         The set is treated as the parts of one image: at every block the sums over pixels are averaged over the
@@ -124,6 +125,8 @@ class DatprlNetwork(nn.Module):
             (images, 3, H, W), in [0, 1].
         grouping
             Which images count for which node; None is one context for all.
+        anchors
+            Prompts, one for all, that take the place of what the images would choose.
 
         Returns
         -------
@@ -131,7 +134,7 @@ class DatprlNetwork(nn.Module):
         """
         grouping = (Grouping.whole(len(images)) if grouping is None else grouping).to(images.device)
         statistics = MergedStatistics(grouping)
-        _, trace = self._run(images, statistics, grouping=grouping)
+        _, trace = self._run(images, statistics, grouping=grouping, anchors=anchors)
         return Context(trace.prompt, tuple(statistics.recorded), trace.task, trace.domain)
 
     def align(self, multiple: int = 16) -> None:

@@ -409,6 +409,7 @@ def fingerprint(scene: BatchScene, options: SceneOptions, restorer: Restorer) ->
         "source": scene.source,
         "input": _identity(scene),
         "weights": restorer.card.sha256,
+        **({} if restorer.task is None else {"task": restorer.task}),
         "context": getattr(restorer, "context_sha256", None),
         "options": {key: value for key, value in asdict(options).items() if key not in WITHOUT_EFFECT},
         "version": __version__,

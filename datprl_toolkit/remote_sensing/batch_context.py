@@ -14,7 +14,7 @@ from datprl_toolkit.remote_sensing.context import CONTEXT_COUNT, SAMPLED_WHOLE, 
 from datprl_toolkit.remote_sensing.sampling import sample_scene
 from datprl_toolkit.remote_sensing.scaling import scene_profile
 from datprl_toolkit.remote_sensing.scene import Scene
-from datprl_toolkit.restoring.frozen_context import load_context, save_context
+from datprl_toolkit.restoring.frozen_context import load_context, save_context, task_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -73,8 +73,8 @@ def share_context(
     Raises
     ------
     OptionError
-        ``E_OPTION`` unless all scenes see their values alike: with a scaling that is given, or as uint8; or for a
-        context of each tile.
+        ``E_OPTION`` unless all scenes see their values alike: with a scaling that is given, or as uint8; for a context
+        of each tile; or if the one that is there was made for another task.
     InputError
         ``E_EMPTY`` if no scene holds any data.
     """
@@ -82,10 +82,17 @@ def share_context(
     if not kept.exists():
         images = _sample(scenes, options)
         with staged_file(kept) as temporary:
-            save_context(restorer.context(images), temporary)
+            save_context(restorer.context(images), temporary, restorer.task)
     shared = load_context(kept)
     if shared is None:
         raise InputError(ErrorCode.CORRUPT, "the file holds no context", where=kept, remedy="Remove it")
+    if (asked := task_of(kept)) != restorer.task:
+        raise OptionError(
+            ErrorCode.OPTION,
+            f"the shared context was made for {_named(asked)}, and now it is {_named(restorer.task)}",
+            where=kept,
+            remedy="Ask for the same, or remove the file",
+        )
     digest = hashlib.sha256(kept.read_bytes()).hexdigest()
     return cast("Restorer", SharedContextRestorer(restorer, shared.to(restorer.device), digest))
 
@@ -102,6 +109,10 @@ def check_shareable(each: Iterable[SceneOptions]) -> None:
             )
         if options.context not in {"auto", "scene"}:
             raise OptionError(ErrorCode.OPTION, "a shared context needs --context scene", remedy="Leave the other out")
+
+
+def _named(task: str | None) -> str:
+    return "whatever the network chooses" if task is None else task
 
 
 def _sample(scenes: Sequence[BatchScene], options: Mapping[str, SceneOptions]) -> npt.NDArray[np.float32]:

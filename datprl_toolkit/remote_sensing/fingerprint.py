@@ -63,6 +63,8 @@ def job_fingerprint(plan: Plan, options: SceneOptions, restorer: Restorer, suffi
         if field.name not in WITHOUT_EFFECT:
             entries[field.name.replace("_", " ")] = str(getattr(options, field.name))
     entries["context"] = plan.context
+    if restorer.task is not None:
+        entries["task"] = restorer.task
     return entries
 
 

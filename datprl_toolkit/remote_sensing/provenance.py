@@ -16,7 +16,7 @@ JOB = f"{PREFIX}JOB"
 """The item that holds the fingerprint of the job, in a few digits."""
 
 
-def provenance_tags(plan: Plan, model: str, weights_sha256: str) -> Tags:
+def provenance_tags(plan: Plan, model: str, weights_sha256: str, task: str | None = None) -> Tags:
     """Return the metadata items that an output of `plan` carries, written as text.
 
     Parameters
@@ -25,17 +25,24 @@ def provenance_tags(plan: Plan, model: str, weights_sha256: str) -> Tags:
         What was done.
     model, weights_sha256
         Name of the weights, and the checksum of their file.
+    task
+        The task that was asked for; None if the network chose.
     """
     product = {} if plan.product == "restored" else {f"{PREFIX}PRODUCT": "standard deviation over four flips"}
-    return product | {
-        f"{PREFIX}MODEL": model,
-        f"{PREFIX}WEIGHTS_SHA256": weights_sha256,
-        f"{PREFIX}VERSION": __version__,
-        f"{PREFIX}BANDS": ",".join(map(str, plan.restored)),
-        f"{PREFIX}SCALING": describe_scaling(plan.profile),
-        f"{PREFIX}STRENGTH": f"{plan.strength:g}",
-        f"{PREFIX}SCALE": str(plan.factor),
-        f"{PREFIX}TILE": str(plan.tile),
-        f"{PREFIX}HALO": str(plan.overlap),
-        f"{PREFIX}CONTEXT": plan.context,
-    }
+    asked = {} if task is None else {f"{PREFIX}TASK": task}
+    return (
+        product
+        | asked
+        | {
+            f"{PREFIX}MODEL": model,
+            f"{PREFIX}WEIGHTS_SHA256": weights_sha256,
+            f"{PREFIX}VERSION": __version__,
+            f"{PREFIX}BANDS": ",".join(map(str, plan.restored)),
+            f"{PREFIX}SCALING": describe_scaling(plan.profile),
+            f"{PREFIX}STRENGTH": f"{plan.strength:g}",
+            f"{PREFIX}SCALE": str(plan.factor),
+            f"{PREFIX}TILE": str(plan.tile),
+            f"{PREFIX}HALO": str(plan.overlap),
+            f"{PREFIX}CONTEXT": plan.context,
+        }
+    )

@@ -95,7 +95,7 @@ def restore_scene(
         made = run.earlier() or run.make(lambda: scene_context(plan, sample, restorer, progress))
         if options.stac:
             replaces = options.overwrite or options.resume
-            write_item(destination, plan, restorer.card, made.unreadable, overwrite=replaces)
+            write_item(destination, plan, restorer, made.unreadable, overwrite=replaces)
         wanted = compared and options.product != "deviation"
         comparisons = compare(plan, sample, reader, destination) if wanted else ()
     return Outcome(

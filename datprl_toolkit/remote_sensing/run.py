@@ -145,7 +145,7 @@ class Run:
 
     def _output(self, stage: Stage) -> Output:
         card = self.restorer.card
-        provenance = provenance_tags(self.plan, card.name, card.sha256) | {JOB: self.job}
+        provenance = provenance_tags(self.plan, card.name, card.sha256, self.restorer.task) | {JOB: self.job}
         if is_zarr_output(self.destination):
             return ZarrOutput(stage, self.plan.target, provenance, self.options.zarr_profile)
         return CogOutput(stage, self.plan.target, provenance)

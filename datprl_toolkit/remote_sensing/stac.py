@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from datprl_toolkit.remote_sensing.grid import Grid
     from datprl_toolkit.remote_sensing.plan import Plan
+    from datprl_toolkit.restoring import Restorer
     from datprl_toolkit.restoring.tiling import Window
-    from datprl_toolkit.weights import WeightsCard
 
 _SCHEMAS = "https://stac-extensions.github.io"
 EXTENSIONS = (
@@ -46,7 +46,7 @@ def item_path(output: Path) -> Path:
 
 
 def write_item(
-    output: Path, plan: Plan, card: WeightsCard, unreadable: tuple[Window, ...] = (), *, overwrite: bool = False
+    output: Path, plan: Plan, restorer: Restorer, unreadable: tuple[Window, ...] = (), *, overwrite: bool = False
 ) -> Path:
     """Write the item of a finished output (STAC 1.0.0), and return its path.
 
@@ -56,18 +56,19 @@ def write_item(
         ``E_EXISTS``, ``E_DISK_FULL`` or ``E_OUTPUT``.
     """
     path = item_path(output)
-    item = stac_item(output, plan, card, unreadable)
+    item = stac_item(output, plan, restorer, unreadable)
     with staged_file(path, overwrite=overwrite) as temporary:
         temporary.write_text(json.dumps(item, indent=2) + "\n", encoding="utf-8")
     return path
 
 
-def stac_item(output: Path, plan: Plan, card: WeightsCard, unreadable: tuple[Window, ...] = ()) -> dict[str, Any]:
+def stac_item(output: Path, plan: Plan, restorer: Restorer, unreadable: tuple[Window, ...] = ()) -> dict[str, Any]:
     """Return the item of a finished output.
 
     Its `datetime` is that of the input where the input has one (TIFF tag 306), else that of the processing, which
     the item then says.
     """
+    card = restorer.card
     now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     acquired = _acquired(plan)
     description = "" if acquired else "The input gives no time of acquisition; datetime is that of the processing. "
@@ -76,7 +77,7 @@ def stac_item(output: Path, plan: Plan, card: WeightsCard, unreadable: tuple[Win
         "created": now,
         "description": f"{description}Restored with {card.name}; the values are estimates of a network.",
         "processing:software": {"datprl-toolkit": __version__},
-        "processing:lineage": _lineage(plan, card),
+        "processing:lineage": _lineage(plan, restorer),
         "datprl:weights_sha256": card.sha256,
         **_projection(plan.target.grid),
     }
@@ -96,11 +97,12 @@ def stac_item(output: Path, plan: Plan, card: WeightsCard, unreadable: tuple[Win
     return item if geometry is None else item | {"bbox": _box(geometry)}
 
 
-def _lineage(plan: Plan, card: WeightsCard) -> str:
+def _lineage(plan: Plan, restorer: Restorer) -> str:
+    asked = "" if restorer.task is None else f", asked for {restorer.task},"
     bands = ", ".join(map(str, plan.restored))
     enlarged = f", enlarged {plan.factor} times" if plan.factor > 1 else ""
     return (
-        f"bands {bands} restored with the weights {card.name} at strength {plan.strength:g}{enlarged}; "
+        f"bands {bands} restored with the weights {restorer.card.name}{asked} at strength {plan.strength:g}{enlarged}; "
         f"{describe_scaling(plan.profile)}; tiles of {plan.tile} pixels with a halo of {plan.halo}"
     )
 

@@ -94,6 +94,7 @@ class _Stub:
     device = torch.device("cpu")
     precision = "float32"
     takes_fields = True
+    task: str | None = None
     card = SimpleNamespace(name="stub", sha256="0" * 64)
 
     def __init__(self, gain: float) -> None:

@@ -20,11 +20,18 @@ _STATISTIC = "statistics."
 _CHOICES = ("task", "domain")
 
 
-def save_context(context: Context | None, path: Path) -> None:
-    """Write a context, or that there is none, as safetensors."""
+def save_context(context: Context | None, path: Path, task: str | None = None) -> None:
+    """Write a context, or that there is none, as safetensors; `task` is the one that was asked for."""
     tensors = {} if context is None else _tensors(context)
-    metadata = {"context": "none" if context is None else "scene"}
+    metadata = {"context": "none" if context is None else "scene"} | ({} if task is None else {"task": task})
     path.write_bytes(save({name: tensor.contiguous().cpu() for name, tensor in tensors.items()}, metadata))
+
+
+def task_of(path: Path) -> str | None:
+    """Return the task that was asked for when a context was made; None if the network chose."""
+    with safe_open(path, framework="pt") as file:
+        task: str | None = file.metadata().get("task")
+    return task
 
 
 def load_context(path: Path) -> Context | None:

@@ -26,20 +26,23 @@ class RestorerRecipe:
         As the restorer has them.
     onnx
         Content of the ONNX file that runs in place of the network; None if there is none.
+    task
+        The task whose prompt all images are given; None if the network chooses.
     """
 
     network: DatprlNetwork
     card: WeightsCard
     precision: str
     onnx: bytes | None = None
+    task: str | None = None
 
     @classmethod
     def of(cls, restorer: Restorer) -> RestorerRecipe:
         """Take a restorer apart; it stays as it is."""
         onnx = None if restorer.engine is None else restorer.engine.model
-        return cls(copy.deepcopy(restorer.network).cpu(), restorer.card, restorer.precision, onnx)
+        return cls(copy.deepcopy(restorer.network).cpu(), restorer.card, restorer.precision, onnx, restorer.task)
 
     def make(self, device: str) -> Restorer:
         """Put the network on a device."""
         engine = None if self.onnx is None else OnnxEngine(self.onnx, self.card)
-        return Restorer(self.network, self.card, device=device, precision=self.precision, engine=engine)
+        return Restorer(self.network, self.card, device=device, precision=self.precision, engine=engine, task=self.task)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from datprl_toolkit.errors import ErrorCode, InputError, OptionError, ResourceError
 from datprl_toolkit.intensity import IntensityProfile
+from datprl_toolkit.network import Anchors
 from datprl_toolkit.restoring.device import (
     choose_device,
     choose_precision,
@@ -22,7 +23,7 @@ from datprl_toolkit.restoring.onnx_engine import OnnxEngine
 from datprl_toolkit.restoring.progress import Progress, ProgressCallback, silent
 from datprl_toolkit.restoring.resize import enlarge
 from datprl_toolkit.restoring.tiling import Tile, Window, plan_tiles, sample_windows
-from datprl_toolkit.weights import load_weights
+from datprl_toolkit.weights import TASK_DOMAINS, load_weights
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,13 +59,17 @@ class Restorer:
         Images per call of the network; None chooses by their size. The result does not depend on it.
     engine
         Runs in place of the network, with the contexts that the network makes; on the CPU, in float32.
+    task
+        One of the nine tasks, whose prompt all images are given; None lets the network choose for each image. Where
+        images are unlike what it was trained on, it may not see what is wrong with them, and a person does.
 
     Raises
     ------
     ResourceError
         ``E_DEVICE`` if the device is not there.
     OptionError
-        ``E_OPTION`` for a device, precision or batch size that cannot be, or not with the engine.
+        ``E_OPTION`` for a device, precision or batch size that cannot be, or not with the engine, and for a task that
+        no prompt of the weights stands for.
     """
 
     def __init__(
@@ -76,6 +81,7 @@ class Restorer:
         precision: str = "auto",
         batch_size: int | None = None,
         engine: OnnxEngine | None = None,
+        task: str | None = None,
     ) -> None:
         if batch_size is not None and batch_size < 1:
             raise OptionError(ErrorCode.OPTION, f"a batch has at least one image, not {batch_size}")
@@ -93,6 +99,8 @@ class Restorer:
             keep_freed_memory()
         self.engine = engine
         self.card = card
+        self.task = task
+        self._anchors = None if task is None else Anchors(torch.tensor([_prompt_of(card, task)], device=self.device))
         self.network = network.eval().to(self.device).to(memory_format=torch.channels_last)
         self.grid = network.config.grid
         self._batch_size = batch_size
@@ -106,6 +114,7 @@ class Restorer:
         precision: str = "auto",
         batch_size: int | None = None,
         onnx: str | Path | None = None,
+        task: str | None = None,
     ) -> Restorer:
         """Load weights by name or path.
 
@@ -115,16 +124,19 @@ class Restorer:
         ------
         WeightsError
             ``E_WEIGHTS`` if there are no such weights or they are damaged.
+        OptionError
+            ``E_OPTION`` as for :class:`Restorer`.
         """
         network, card = load_weights(name_or_path)
         network.align()
         engine = None if onnx is None else OnnxEngine.of_file(onnx, card)
-        return cls(network, card, device=device, precision=precision, batch_size=batch_size, engine=engine)
+        return cls(network, card, device=device, precision=precision, batch_size=batch_size, engine=engine, task=task)
 
     def describe(self) -> str:
-        """Return weights, device and precision in one line."""
+        """Return weights, the task if it is given, device and precision in one line."""
         engine = "" if self.engine is None else ", onnxruntime"
-        return f"weights {self.card.name}, {describe_device(self.device)}, {self.precision}{engine}"
+        task = "" if self.task is None else f", task {self.task}"
+        return f"weights {self.card.name}{task}, {describe_device(self.device)}, {self.precision}{engine}"
 
     def restore(
         self,
@@ -193,7 +205,7 @@ class Restorer:
             try:
                 batch = self._to_device(pad_to_grid(images, self.grid))
                 with torch.inference_mode():
-                    return self.network.context(batch, grouping)
+                    return self.network.context(batch, grouping, self._anchors)
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise
@@ -336,11 +348,15 @@ class Restorer:
     def _run(self, batch: Tensor, context: Context | None) -> Tensor:
         """Restore a batch; an engine is given the context, which without a shared one each image has of its own."""
         if self.engine is None:
-            restored: Tensor = self.network(batch, context)
+            own_with_task = context is None and self._anchors is not None
+            restored: Tensor = (
+                self.network.trace(batch, self._anchors)[0] if own_with_task else self.network(batch, context)
+            )
             return restored
         if context is not None:
             return self.engine(batch, context)
-        return torch.cat([self.engine(image, self.network.context(image)) for image in batch[:, None]])
+        contexts = (self.network.context(image, anchors=self._anchors) for image in batch[:, None])
+        return torch.cat([self.engine(image, own) for image, own in zip(batch[:, None], contexts, strict=True)])
 
     def _to_device(self, images: FloatArray) -> Tensor:
         """Move images to the device as RGB; grey ones get three equal channels."""
@@ -380,6 +396,23 @@ def _profile_of(image: npt.NDArray[np.generic]) -> IntensityProfile:
         f"an image has the type uint8, uint16 or a floating-point type, not {image.dtype}",
         remedy="Scale it to one of these first",
     )
+
+
+def _prompt_of(card: WeightsCard, task: str) -> int:
+    """Return the index of the prompt that stands for a task, or say why there is none."""
+    if task not in TASK_DOMAINS:
+        raise OptionError(
+            ErrorCode.OPTION, "there is no such task", where=task, remedy=f"The tasks are {', '.join(TASK_DOMAINS)}"
+        )
+    prompt = card.prompt_of(task)
+    if prompt is None:
+        raise OptionError(
+            ErrorCode.OPTION,
+            f"no prompt of the weights '{card.name}' is known to stand for this task",
+            where=task,
+            remedy="Let the network choose: leave the task out",
+        )
+    return prompt
 
 
 def _check_batch(images: FloatArray) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from datprl_toolkit.errors import ErrorCode, OptionError
 from datprl_toolkit.intensity.profile import check_strength
 from datprl_toolkit.restoring.memory import release_freed_memory
 from datprl_toolkit.restoring.progress import Progress, ProgressCallback, silent
@@ -105,9 +106,17 @@ class StackRestorer:
         Raises
         ------
         OptionError
-            ``E_OPTION`` for a strength outside [0, 1].
+            ``E_OPTION`` for a strength outside [0, 1], and for a restorer that is given a task.
         """
         check_strength(strength)
+        if restorer.task is not None:
+            # The identifiers of derived images do not know of it.
+            raise OptionError(
+                ErrorCode.OPTION,
+                "a volume is restored as its modality asks for",
+                where=restorer.task,
+                remedy="Leave the task out",
+            )
         if strength == 0:
             return cls(restorer, profile, strength, inverted, None)
         if profile.windows:

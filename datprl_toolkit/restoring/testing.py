@@ -51,10 +51,15 @@ def tiny_network(backbone: Backbone = "nafnet", seed: int = 0) -> DatprlNetwork:
     return network.eval().requires_grad_(requires_grad=False)
 
 
-def tiny_restorer(seed: int = 0, *, backbone: Backbone = "nafnet", batch_size: int | None = None) -> Restorer:
-    """Return a restorer with a tiny random network that claims all nine tasks."""
+def tiny_restorer(
+    seed: int = 0, *, backbone: Backbone = "nafnet", batch_size: int | None = None, task: str | None = None
+) -> Restorer:
+    """Return a restorer with a tiny random network that claims all nine tasks.
+
+    It has a prompt for each of the first four, one of which may be asked for.
+    """
     network = tiny_network(backbone, seed)
-    return Restorer(network, _card(network), device="cpu", batch_size=batch_size)
+    return Restorer(network, _card(network), device="cpu", batch_size=batch_size, task=task)
 
 
 def identity_restorer() -> Restorer:
@@ -68,4 +73,5 @@ def identity_restorer() -> Restorer:
 
 def _card(network: DatprlNetwork) -> WeightsCard:
     tasks = tuple(TaskCard(name) for name in TASK_DOMAINS)
-    return WeightsCard("test", network.config, tasks, sha256="0" * 64)
+    training = {"losses": {"anchor": 1.0}}
+    return WeightsCard("test", network.config, tasks, training=training, sha256="0" * 64)

@@ -119,6 +119,19 @@ class WeightsCard:
         """Return the card of a task; None if the weights were not trained for it."""
         return next((task for task in self.tasks if task.name == name), None)
 
+    def prompt_of(self, task: str) -> int | None:
+        """Return the index of the prompt in the task pool that stands for a task; None if none is known to.
+
+        In a training whose loss has the term "anchor" each task's images learn to choose the prompt at the task's place
+        in :data:`TASK_DOMAINS`. Otherwise the prompts share the tasks among them as they like.
+        """
+        losses, pool = self.training.get("losses"), self.config.task_pool
+        anchored = isinstance(losses, dict) and bool(losses.get("anchor"))
+        if not anchored or pool is None or self.task(task) is None:
+            return None
+        place = list(TASK_DOMAINS).index(task)
+        return place if place < pool.size else None
+
     def to_metadata(self) -> dict[str, str]:
         """Return the strings that stand in the header of a safetensors file."""
         content = asdict(self)

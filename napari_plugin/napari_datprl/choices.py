@@ -21,6 +21,18 @@ TAPER_SHARE = 0.05
 """Share of the shown window over which the change fades at its ends, as 20 HU are of the window of a CT."""
 
 
+AUTOMATIC_TASK = "Seen by the network"
+ASKED_TASKS = (
+    "dehazing",
+    "cloud_removal",
+    "remote_sensing_super_resolution",
+    "natural_deraining",
+    "natural_deblurring",
+    "natural_super_resolution",
+)
+"""Tasks that a person can ask for; a series is restored as its modality asks for."""
+
+
 class Profile(StrEnum):
     """Which window of values the network sees."""
 

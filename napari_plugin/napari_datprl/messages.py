@@ -34,10 +34,13 @@ class Network:
         Name or path.
     device
         "auto", "cpu", "cuda", "cuda:1".
+    task
+        Task that is asked for; empty where the network chooses.
     """
 
     weights: str = "small"
     device: str = "auto"
+    task: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from qtpy.QtWidgets import (
 )
 from superqt import QLabeledDoubleSlider
 
-from napari_datprl.choices import Choices, Profile, prepare, profiles_for
+from napari_datprl.choices import ASKED_TASKS, AUTOMATIC_TASK, Choices, Profile, prepare, profiles_for
 from napari_datprl.engine_process import ENGINE, EngineProcess
 from napari_datprl.layer_choice import LayerChoice
 from napari_datprl.messages import Advanced, Cancelled, Failed, Finished, ListWeights, Loaded, Network, Reply
@@ -30,7 +30,7 @@ from napari_datprl.restoration import Restoration
 from napari_datprl.restore_run import EngineCall, RestoreRun
 from napari_datprl.scene_restoration import MOST_TILES
 from napari_datprl.shortcuts import bind_keys
-from napari_datprl.sources import KEY, SceneSource
+from napari_datprl.sources import KEY, SceneSource, VolumeSource, source_of
 from napari_datprl.status import say_again, show_values
 from napari_datprl.uncertainty import UncertaintyRun, can_map
 from napari_datprl.upright import keep_upright
@@ -69,6 +69,10 @@ class RestoreWidget(QWidget):
         self.layer_choice = LayerChoice(napari_viewer)
         self.weights = _editable((chosen.weights,))
         self.profile = QComboBox()
+        self.task = QComboBox()
+        self.task.addItem(AUTOMATIC_TASK, "")
+        for task in ASKED_TASKS:
+            self.task.addItem(task.replace("_", " "), task)
         self.device = _editable((chosen.device, *(name for name in DEVICES if name != chosen.device)))
         self.strength = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
         self.strength.setRange(0.0, 1.0)
@@ -98,6 +102,10 @@ class RestoreWidget(QWidget):
     def _explain(self) -> None:
         self.weights.setToolTip("Name of shipped weights, or the path of a .safetensors file")
         self.profile.setToolTip("Window of values that the network sees; outside it nothing changes")
+        self.task.setToolTip(
+            "What is wrong with a scene or picture, if the network does not see it by itself, as in an image unlike "
+            "those it learnt from"
+        )
         self.device.setToolTip("auto, cpu, cuda, cuda:1, mps")
         self.strength.setToolTip("Share of the network's change that is shown; changes at once, without the network")
         self.cancel_button.setToolTip("Stop; slices that are restored already stay")
@@ -115,6 +123,7 @@ class RestoreWidget(QWidget):
         form.addRow("Layer", self.layer_choice)
         form.addRow("Weights", self.weights)
         form.addRow("Window", self.profile)
+        form.addRow("Task", self.task)
         form.addRow("Device", self.device)
         form.addRow("Strength", self.strength)
         buttons = QHBoxLayout()
@@ -145,7 +154,9 @@ class RestoreWidget(QWidget):
 
     def choices(self) -> Choices:
         """Return what is chosen in the form."""
-        network = Network(self.weights.currentText().strip() or "small", self.device.currentText().strip() or "auto")
+        task = str(self.task.currentData()) if self.task.isEnabled() else ""
+        weights, device = self.weights.currentText().strip(), self.device.currentText().strip()
+        network = Network(weights or "small", device or "auto", task)
         profile = Profile(self.profile.currentText()) if self.profile.count() else Profile.AUTOMATIC
         return Choices(network, profile, float(self.strength.value()))
 
@@ -271,6 +282,8 @@ class RestoreWidget(QWidget):
         if layer is not None:
             self.profile.addItems([str(profile) for profile in profiles_for(self._original_of(layer))])
             self.profile.setCurrentIndex(max(0, self.profile.findText(chosen)))
+            # A series is restored as its modality asks for.
+            self.task.setEnabled(not isinstance(source_of(self._original_of(layer)), VolumeSource))
         self._update_buttons()
 
     def _on_active(self, event: Any) -> None:

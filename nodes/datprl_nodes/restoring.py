@@ -52,6 +52,17 @@ class Restoration(Node):
 class Enlargement(Restoration):
     """What nodes share that restore in tiles and may enlarge."""
 
+    task: (
+        Literal[
+            "natural_super_resolution",
+            "natural_deraining",
+            "natural_deblurring",
+            "remote_sensing_super_resolution",
+            "cloud_removal",
+            "dehazing",
+        ]
+        | None
+    ) = Field(default=None, description="What is wrong with the image; left out: the network sees for itself.")
     scale: int = Field(default=1, ge=1, le=4, description="Factor of enlargement of both axes.")
     tile: int = Field(
         default=512, ge=64, le=8192, description="Edge of a tile of the output.", json_schema_extra={"unit": "pixels"}
@@ -60,6 +71,12 @@ class Enlargement(Restoration):
         default=64, ge=0, le=1024, description="How far a tile looks beyond its edge.",
         json_schema_extra={"unit": "pixels"},
     )  # fmt: skip
+
+    def restorer(self) -> Restorer:
+        """Load the weights, to be asked for the task."""
+        from datprl_toolkit.restoring import Restorer
+
+        return Restorer.from_pretrained(self.weights, device=self.device, precision=self.precision, task=self.task)
 
 
 class RestoreVolume(Restoration):

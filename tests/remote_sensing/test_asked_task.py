@@ -1,0 +1,54 @@
+"""Scenes that are asked for a task: it is written down, and another is another job."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import rasterio
+
+from datprl_toolkit.errors import OptionError, OutputError
+from datprl_toolkit.remote_sensing import SceneOptions
+from datprl_toolkit.remote_sensing.batch import restore_batch
+from datprl_toolkit.remote_sensing.batch_sources import find_scenes
+from datprl_toolkit.remote_sensing.restore import restore_scene
+from datprl_toolkit.remote_sensing.testing import photograph, write_raster
+from datprl_toolkit.restoring.testing import tiny_restorer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ASKED = "natural_deblurring"
+
+
+def test_the_output_its_item_and_its_pixels_tell_the_task(tmp_path: Path) -> None:
+    source = write_raster(tmp_path / "in.tif", photograph(3, 96, 128))
+    made = {}
+    for task in (None, ASKED):
+        out = tmp_path / f"{task}.tif"
+        restore_scene(source, out, tiny_restorer(task=task), SceneOptions(stac=True))
+        with rasterio.open(out) as dataset:
+            made[task] = dataset.tags().get("DATPRL_TASK"), dataset.read()
+        lineage = json.loads(out.with_suffix(".json").read_text())["properties"]["processing:lineage"]
+        assert (ASKED in lineage) == (task == ASKED)
+    assert made[None][0] is None
+    assert made[ASKED][0] == ASKED
+    assert not np.array_equal(made[None][1], made[ASKED][1])
+
+
+def test_a_batch_asked_for_another_task_is_another_batch(tmp_path: Path) -> None:
+    scenes = find_scenes([write_raster(tmp_path / "a.tif", photograph(3, 64, 64))])
+    assert restore_batch(scenes, tmp_path / "out", tiny_restorer(task=ASKED)).done == ("a",)
+    assert restore_batch(scenes, tmp_path / "out", tiny_restorer(task=ASKED)).skipped == ("a",)
+    with pytest.raises(OutputError, match="exist"):
+        restore_batch(scenes, tmp_path / "out", tiny_restorer())
+
+
+def test_a_shared_context_of_another_task_is_not_used(tmp_path: Path) -> None:
+    scenes = find_scenes([write_raster(tmp_path / "a.tif", photograph(3, 64, 64))])
+    options = SceneOptions(scaling="uint8")
+    restore_batch(scenes, tmp_path / "out", tiny_restorer(), options, shared_context=True)
+    with pytest.raises(OptionError, match=f"whatever the network chooses, and now it is {ASKED}"):
+        restore_batch(scenes, tmp_path / "out", tiny_restorer(task=ASKED), options, shared_context=True)
