@@ -84,6 +84,7 @@ DENOISING: dict[str, tuple[Method, Sequence[float]]] = {
     "NLM": (non_local_means, (0.3, 0.6, 0.9, 1.3, 1.8, 2.5, 3.5)),
     **({"BM3D": (bm3d, (0.5, 1.0, 1.7, 2.5, 3.5, 5.0))} if HAS_BM3D else {}),
 }
+DOSED = ("ct_denoising", "pet_synthesis")
 METHODS: dict[str, dict[str, tuple[Method, Sequence[float]]]] = {
     "natural_super_resolution": {"unsharp mask": (unsharp_mask, (0.2, 0.4, 0.6, 0.9, 1.3))},
     "natural_deraining": {"median": (median_across, (3, 5, 7, 9))},
@@ -96,3 +97,12 @@ METHODS: dict[str, dict[str, tuple[Method, Sequence[float]]]] = {
     "dehazing": {"dark channel prior": (dark_channel_prior, (0.5, 0.7, 0.85, 0.95))},
 }
 """For each task the methods and the values of their parameter that are tried."""
+
+
+def best_classical(task: str, name: str, figures: list[dict[str, Any]]) -> tuple[str, float]:
+    """Return the best classical method for the dose of an image, and its parameter."""
+    last = name.rsplit("/", 1)[-1]
+    dose = f", {float(last):.0%}" if task in DOSED else ""
+    (row,) = (each for each in figures if each["task"] == f"{task}{dose}")
+    method = max(row["classical"], key=lambda each: float(row["classical"][each]["psnr"]))
+    return method, row["classical"][method]["parameter"]

@@ -23,7 +23,7 @@ import numpy as np
 import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from benchmarks.classical import METHODS
+from benchmarks.classical import METHODS, best_classical
 from datprl_toolkit.degradations import (
     add_rain,
     bicubic_low_resolution,
@@ -186,15 +186,6 @@ def show(axis: Any, picture: FloatArray, target: FloatArray) -> None:
     """Show one picture, grey ones over the range of the truth."""
     axis.imshow(picture.clip(0, 1), cmap="gray", vmin=float(target.min()), vmax=float(target.max()))
     axis.set_axis_off()
-
-
-def best_classical(task: str, name: str, figures: list[dict[str, Any]]) -> tuple[str, float]:
-    """Return the best classical method for the dose of an image, and its parameter."""
-    last = name.rsplit("/", 1)[-1]
-    dose = f", {float(last):.0%}" if task in ("ct_denoising", "pet_synthesis") else ""
-    (row,) = (each for each in figures if each["task"] == f"{task}{dose}")
-    method = max(row["classical"], key=lambda each: float(row["classical"][each]["psnr"]))
-    return method, row["classical"][method]["parameter"]
 
 
 if __name__ == "__main__":

@@ -40,10 +40,10 @@ def test_the_output_its_item_and_its_pixels_tell_the_task(tmp_path: Path) -> Non
 
 def test_a_batch_asked_for_another_task_is_another_batch(tmp_path: Path) -> None:
     scenes = find_scenes([write_raster(tmp_path / "a.tif", photograph(3, 64, 64))])
-    assert restore_batch(scenes, tmp_path / "out", tiny_restorer(task=ASKED)).done == ("a",)
-    assert restore_batch(scenes, tmp_path / "out", tiny_restorer(task=ASKED)).skipped == ("a",)
+    assert restore_batch(scenes, tmp_path / "out", tiny_restorer(task=ASKED), SceneOptions()).done == ("a",)
+    assert restore_batch(scenes, tmp_path / "out", tiny_restorer(task=ASKED), SceneOptions()).skipped == ("a",)
     with pytest.raises(OutputError, match="exist"):
-        restore_batch(scenes, tmp_path / "out", tiny_restorer())
+        restore_batch(scenes, tmp_path / "out", tiny_restorer(), SceneOptions())
 
 
 def test_a_shared_context_of_another_task_is_not_used(tmp_path: Path) -> None:
