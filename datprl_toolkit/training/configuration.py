@@ -25,6 +25,7 @@ SHARES = (
     "bright_ground",
     "dense_clouds",
     "other_ground",
+    "measured_weather",
     "thick_slices",
 )
 """The settings that are one share from 0 to 1."""
@@ -93,6 +94,8 @@ class TrainingConfig:
     other_ground
         Share of the crops under simulated clouds, haze and rain that lie over photos or over smaller photos, and of
         those under clouds and haze that have other colours.
+    measured_weather
+        Share of the crops in haze or under clouds whose haze or clouds were measured and not simulated.
     thick_slices
         Share of the CT crops that are the mean of several slices.
     left_out
@@ -147,6 +150,7 @@ class TrainingConfig:
     dense_clouds: float = 0.0
     faint_noise: Mapping[str, float] = field(default_factory=dict)
     other_ground: float = 0.0
+    measured_weather: float = 0.5
     thick_slices: float = 0.0
     left_out: tuple[str, ...] = ()
     frozen: tuple[str, ...] = ()

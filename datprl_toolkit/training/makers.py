@@ -37,6 +37,8 @@ class Variety:
     other_ground
         Of those under simulated clouds, haze and rain, those over photos (rain: smaller photos), and of those over
         anything those in other colours.
+    measured_weather
+        Of those in haze or under clouds, those whose haze or clouds were measured.
     thick_slices
         Of CT, those of several slices averaged, which have less noise of their own.
     """
@@ -46,6 +48,7 @@ class Variety:
     dense_clouds: float = 0.0
     faint_noise: Mapping[str, float] = field(default_factory=dict)
     other_ground: float = 0.0
+    measured_weather: float = 0.5
     thick_slices: float = 0.0
 
 
@@ -139,17 +142,21 @@ def _haze_and_clouds(sources: Mapping[str, Source], empty: Source, variety: Vari
     ground = [(share * (1 - other), sources.get(name, empty)) for name, share in shares.items()]
     if other:
         ground += [(other / 2, sources.get(name, empty)) for name in ("photos", VARIANTS["photos"])]
+    measured, simulated = variety.measured_weather, 1 - variety.measured_weather
     rice1, rice2 = sources.get("rice1", empty), sources.get("rice2", empty)
     return {
         "cloud_removal": [
-            (0.5, crops.StoredPairs(rice2, thinned=variety.varied_haze)),
-            *((0.5 * share * (1 - dense), crops.SimulatedClouds(source, sky, other)) for share, source in ground),
-            *((0.5 * share * dense, crops.DenseClouds(source, sky)) for share, source in ground),
+            (measured, crops.StoredPairs(rice2, thinned=variety.varied_haze)),
+            *((simulated * share * (1 - dense), crops.SimulatedClouds(source, sky, other)) for share, source in ground),
+            *((simulated * share * dense, crops.DenseClouds(source, sky)) for share, source in ground),
         ],
         "dehazing": [
-            (0.5, crops.StoredPairs(rice1, thinned=variety.varied_haze, brightened=variety.bright_ground)),
-            *((0.4 * share, crops.SimulatedHaze(source, sky, brightened, other)) for share, source in ground),
+            (measured, crops.StoredPairs(rice1, thinned=variety.varied_haze, brightened=variety.bright_ground)),
+            *(
+                (0.8 * simulated * share, crops.SimulatedHaze(source, sky, brightened, other))
+                for share, source in ground
+            ),
             # Its deserts are what RICE1 has too little of.
-            (0.1, crops.SimulatedHaze(rice2, sky, brightened, other)),
+            (0.2 * simulated, crops.SimulatedHaze(rice2, sky, brightened, other)),
         ],
     }

@@ -340,6 +340,7 @@ def test_dense_clouds_stay_and_the_haze_under_them_does_not(data: PreparedData) 
         ({"faint_noise": {"ct_denoising": 0.4}}, {"ct_denoising"}),
         ({"faint_noise": {"pet_synthesis": 0.4}}, {"pet_synthesis"}),
         ({"other_ground": 0.4}, {"dehazing", "cloud_removal", "natural_deraining"}),
+        ({"measured_weather": 0.2}, {"dehazing", "cloud_removal"}),
         ({"thick_slices": 0.4}, {"ct_denoising"}),
     ],
 )
