@@ -14,11 +14,13 @@ from napari_datprl.measure_widget import MeasureWidget
 from napari_datprl.messages import Network
 from napari_datprl.preferences import preferences
 from napari_datprl.prompt_widget import PromptWidget
+from napari_datprl.restore_widget import RestoreWidget
 from napari_datprl.testing import brightened, opened, settle, wait_for
 from napari_datprl.workflow_widget import WorkflowWidget
 from pydantic import BaseModel, Field
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
     from napari.viewer import Viewer
     from napari_datprl.engine_process import EngineProcess
 
@@ -240,6 +242,34 @@ def test_a_workflow_runs_on_the_files_of_a_layer(
     workflow.write_text("steps: [")
     widget.show_inputs()
     assert widget.message.text().startswith("E_WORKFLOW")
+
+
+def test_a_picture_can_be_asked_for_a_task_and_a_series_cannot(
+    model: Viewer, ct_folder: Path, engine: EngineProcess, tiny_weights: str
+) -> None:
+    picture = model.add_image(np.random.default_rng(0).random((48, 48, 3)).astype(np.float32), rgb=True)
+    widget = RestoreWidget(model, engine)
+    widget.weights.setCurrentText(tiny_weights)
+    free = restored_by(widget)
+    widget.task.setCurrentIndex(widget.task.findData("natural_deblurring"))
+    asked = restored_by(widget)
+    assert np.abs(asked - free).max() > 1e-4
+    series = model.add_layer(opened(ct_folder))
+    widget.layer_choice.choose(series)
+    assert not widget.task.isEnabled()
+    assert widget.choices().network.task == ""
+    widget.layer_choice.choose(picture)
+    assert widget.choices().network.task == "natural_deblurring"
+
+
+def restored_by(widget: RestoreWidget) -> npt.NDArray[np.floating]:
+    """Restore the picture that is chosen, and return what is shown then."""
+    widget.start()
+    wait_for(lambda: not widget.is_busy and widget.run is not None and widget.run.restoration.complete)
+    assert widget.run is not None
+    assert widget.run.layer is not None
+    shown: npt.NDArray[np.floating] = np.asarray(widget.run.layer.data)
+    return shown.copy()
 
 
 @pytest.mark.gl
