@@ -33,6 +33,8 @@ def tiny() -> Restorer:
 class Dimmer:
     """Stands in for a restorer where only speed matters: changes every value a little, at once."""
 
+    task: str | None = None
+
     def __init__(self) -> None:
         self.card = identity_restorer().card
 

@@ -45,6 +45,8 @@ OBLIQUE = np.array([[0.9, 0.1, 0.3, -20.0], [-0.2, 1.1, 0.4, 10.0], [0.1, -0.3, 
 class Darkener:
     """Stands in for a restorer whose answer is known: every value a fifth darker."""
 
+    task: str | None = None
+
     def __init__(self) -> None:
         self.card = identity_restorer().card
 
