@@ -13,6 +13,8 @@ import numpy as np
 from scipy.ndimage import gaussian_filter, median_filter, minimum_filter, uniform_filter
 from skimage import restoration
 
+from datprl_toolkit.training.tasks import NOISY
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -84,7 +86,6 @@ DENOISING: dict[str, tuple[Method, Sequence[float]]] = {
     "NLM": (non_local_means, (0.3, 0.6, 0.9, 1.3, 1.8, 2.5, 3.5)),
     **({"BM3D": (bm3d, (0.5, 1.0, 1.7, 2.5, 3.5, 5.0))} if HAS_BM3D else {}),
 }
-DOSED = ("ct_denoising", "pet_synthesis")
 METHODS: dict[str, dict[str, tuple[Method, Sequence[float]]]] = {
     "natural_super_resolution": {"unsharp mask": (unsharp_mask, (0.2, 0.4, 0.6, 0.9, 1.3))},
     "natural_deraining": {"median": (median_across, (3, 5, 7, 9))},
@@ -102,7 +103,7 @@ METHODS: dict[str, dict[str, tuple[Method, Sequence[float]]]] = {
 def best_classical(task: str, name: str, figures: list[dict[str, Any]]) -> tuple[str, float]:
     """Return the best classical method for the dose of an image, and its parameter."""
     last = name.rsplit("/", 1)[-1]
-    dose = f", {float(last):.0%}" if task in DOSED else ""
+    dose = f", {float(last):.0%}" if task in NOISY else ""
     (row,) = (each for each in figures if each["task"] == f"{task}{dose}")
     method = max(row["classical"], key=lambda each: float(row["classical"][each]["psnr"]))
     return method, row["classical"][method]["parameter"]
