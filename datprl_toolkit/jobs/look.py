@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from datprl_toolkit.errors import ErrorCode, InputError
-from datprl_toolkit.restoring import Comparison
+from datprl_toolkit.restoring import Comparison, shown_range
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from datprl_toolkit.remote_sensing.scene import Scene
 
 LARGEST_SHOWN = 1024
-SHOWN_PERCENTILES = (1.0, 99.0)
 
 
 def compare_volumes(before: Volume, after: Volume, count: int = 1) -> tuple[Comparison, ...]:
@@ -80,7 +79,7 @@ def compare_scenes(before: Scene, after: Scene) -> tuple[Comparison, ...]:
     top, left = max(height - LARGEST_SHOWN, 0) // 2, max(width - LARGEST_SHOWN, 0) // 2
     part = Window(top, min(top + LARGEST_SHOWN, height), left, min(left + LARGEST_SHOWN, width))
     first, second = (_read(scene, choose_bands(scene).numbers, part) for scene in (before, after))
-    low, high = _ends(first)
+    low, high = shown_range(first, second)
     title = "the whole scene" if part == whole((height, width)) else describe(part)
     return (Comparison(first, second, low, high, "stored value", title),)
 
@@ -117,7 +116,7 @@ def shrink_scene(scene: Scene, size: int) -> Picture:
         ]
     small = np.concatenate(rows, axis=1)
     image = small[0] if len(small) == 1 else np.moveaxis(small, 0, -1)
-    return _picture(image, *_ends(image), size)
+    return _picture(image, *shown_range(image), size)
 
 
 def window_slice(volume: Volume, number: int | None, low: float, high: float) -> Picture:
@@ -165,15 +164,6 @@ def _mean_blocks(values: npt.NDArray[np.float64], valid: npt.NDArray[np.bool_], 
     count = np.pad(valid, padding).reshape(shape).sum(axis=(2, 4))
     means = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
     return np.asarray(means, np.float32)
-
-
-def _ends(image: npt.NDArray[np.float32]) -> tuple[float, float]:
-    """Return the values shown as black and white."""
-    finite = image[np.isfinite(image)]
-    if finite.size == 0:
-        return 0.0, 1.0
-    low, high = (float(value) for value in np.percentile(finite, SHOWN_PERCENTILES))
-    return low, high if high > low else low + 1.0
 
 
 def _picture(image: npt.NDArray[np.float32], low: float, high: float, size: int) -> Picture:

@@ -17,10 +17,11 @@ from datprl_toolkit.remote_sensing.reading import Pixels
 from datprl_toolkit.remote_sensing.reading_cache import sparing
 from datprl_toolkit.remote_sensing.sampling import SceneSample, sample_scene
 from datprl_toolkit.remote_sensing.scene_pair import ScenePair, ScenePixelChecks, check_grid, match_scenes
-from datprl_toolkit.remote_sensing.windows import coarse, describe, whole
+from datprl_toolkit.remote_sensing.windows import coarse, describe, fine, whole
 from datprl_toolkit.reports.bands import BandSums
 from datprl_toolkit.reports.gather import Images, Search, Values, measure_noise, spread_evenly
 from datprl_toolkit.reports.report import Measured, Part, Shown
+from datprl_toolkit.restoring import shown_range
 from datprl_toolkit.restoring.progress import Progress
 from datprl_toolkit.restoring.tiling import Window
 
@@ -38,7 +39,7 @@ UNIT = "DN"  # digital number, as stored
 WHOLE_SIDE, SHOWN_SIDE, MOST_SHOWN = 768, 448, 4
 SAMPLED_WINDOWS = 12
 FLAT_SIZE, EDGE_SIZE = 24, 15
-SHOWN_PERCENTILES = (1.0, 99.0)
+LOOKED_AT = 4  # windows of the result that are read for the values shown as black and white
 FACTS = {"MODEL": "Weights", "SCALING": "Scaling", "STRENGTH": "Strength", "VERSION": "Version",
          "WEIGHTS_SHA256": "Weights sha256"}  # fmt: skip
 
@@ -163,11 +164,14 @@ class _Comparison:
         return low, high if high > low else low + 1.0
 
     def _shown_range(self, window: tuple[float, float]) -> tuple[float, float]:
-        values = self.sample.values().astype(np.float64)
-        if not values.size:
+        """Return the stored values shown as black and white, of a sample of both scenes."""
+        pair, sample = self.pair, self.sample
+        if sample.is_empty:
             return window
-        low, high = (float(each) for each in np.percentile(values, SHOWN_PERCENTILES))
-        return low, high if high > low else low + 1.0
+        numbers = [pair.place(number) for number in pair.restored]
+        places = [sample.windows[place] for place in sample.fullest(LOOKED_AT)]
+        results = [self.second.read(numbers, fine(place, pair.factor)) for place in places]
+        return shown_range(sample.values(), *(pixels.values[pixels.valid] for pixels in results))
 
     def _read(self, window: Window, numbers: tuple[int, ...]) -> tuple[Pixels, Pixels]:
         """Read bands, by their numbers before, in a window of the result, before and after."""

@@ -10,7 +10,7 @@ import numpy as np
 from datprl_toolkit.remote_sensing.enlargement import REACH, enlarge_pixels
 from datprl_toolkit.remote_sensing.scene import Scene
 from datprl_toolkit.remote_sensing.windows import coarse, describe, whole
-from datprl_toolkit.restoring import Comparison
+from datprl_toolkit.restoring import Comparison, shown_range
 from datprl_toolkit.restoring.tiling import Window
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 LARGEST = 1024
 CLOSER = 256
 """Pixels of the side of what is shown once more, so large that single pixels can be seen."""
-_SHOWN_PERCENTILES = (1.0, 99.0)
 
 
 def compare(plan: Plan, sample: SceneSample, reader: SceneReader, output: Path) -> tuple[Comparison, ...]:
@@ -52,13 +51,12 @@ def compare(plan: Plan, sample: SceneSample, reader: SceneReader, output: Path) 
     with written.reader() as output_reader:
         pixels = output_reader.read(numbers, wanted)
     after = _picture(pixels.values, pixels.valid)
-    shown = before[np.isfinite(before)]
-    if shown.size == 0:
+    if not np.isfinite(before).any():
         return ()
-    low, high = (float(value) for value in np.percentile(shown, _SHOWN_PERCENTILES))
+    low, high = shown_range(before, after)
     how = f"interpolated x{plan.factor}, " if plan.factor > 1 else ""
     part = "the whole scene" if wanted == plan.area else describe(wanted)
-    seen = Comparison(before, after, low, high if high > low else low + 1.0, plan.profile.unit, how + part)
+    seen = Comparison(before, after, low, high, plan.profile.unit, how + part)
     if max(before.shape[:2]) <= 2 * CLOSER:
         return (seen,)
     piece = _changed_most(before, after)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from datprl_toolkit.restoring.outcome import Comparison, Outcome
+from datprl_toolkit.restoring.outcome import Comparison, Outcome, shown_range
 from datprl_toolkit.restoring.progress import Progress, ProgressCallback, silent
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ __all__ = [
     "Progress",
     "ProgressCallback",
     "Restorer",
+    "shown_range",
     "silent",
 ]
 

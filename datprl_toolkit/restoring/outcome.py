@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import numpy as np
     import numpy.typing as npt
+
+SHOWN_PERCENTILES = (1.0, 99.0)
+"""Of the values of a picture, what is shown as black and white."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,3 +65,26 @@ class Outcome:
     warnings: tuple[str, ...] = ()
     comparisons: tuple[Comparison, ...] = ()
     partial: bool = False
+
+
+def shown_range(*pictures: npt.NDArray[Any]) -> tuple[float, float]:
+    """Return the values shown as black and white so that nothing is lost in any of several pictures.
+
+    The range of the input alone would not do: the ground under haze that was taken away is darker than all of it.
+
+    Parameters
+    ----------
+    pictures
+        Values of any shape, of one unit; those that are not finite, and pictures without any that are, count for
+        nothing.
+
+    Returns
+    -------
+    The lowest 1st and the highest 99th percentile; (0, 1) without any values, and a range of 1 above a single one.
+    """
+    finite = [picture[np.isfinite(picture)] for picture in pictures]
+    ends = [np.percentile(values.astype(np.float64), SHOWN_PERCENTILES) for values in finite if values.size]
+    if not ends:
+        return 0.0, 1.0
+    low, high = float(min(low for low, _ in ends)), float(max(high for _, high in ends))
+    return low, high if high > low else low + 1.0

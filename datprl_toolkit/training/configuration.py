@@ -27,6 +27,10 @@ SHARES = (
     "other_ground",
     "measured_weather",
     "thick_slices",
+    "visible_clouds",
+    "white_ground",
+    "even_haze",
+    "phantoms",
 )
 """The settings that are one share from 0 to 1."""
 
@@ -98,6 +102,14 @@ class TrainingConfig:
         Share of the crops in haze or under clouds whose haze or clouds were measured and not simulated.
     thick_slices
         Share of the CT crops that are the mean of several slices.
+    visible_clouds
+        Share of the crops under simulated clouds that have clouds over a tenth to a half of what they would hide.
+    white_ground
+        Share of the crops in simulated haze or under simulated clouds that have white ground.
+    even_haze
+        Share of the crops in simulated haze over RICE1 and RICE2 whose haze is even and grey.
+    phantoms
+        Share of the PET crops that are of simulated uptake in the anatomy of CT and MR slices.
     left_out
         Names of prepared sources that are not used.
     frozen
@@ -152,6 +164,10 @@ class TrainingConfig:
     other_ground: float = 0.0
     measured_weather: float = 0.5
     thick_slices: float = 0.0
+    visible_clouds: float = 0.0
+    white_ground: float = 0.0
+    even_haze: float = 0.0
+    phantoms: float = 0.0
     left_out: tuple[str, ...] = ()
     frozen: tuple[str, ...] = ()
     anchored: float = 0.0

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from datprl_toolkit.degradations import add_clouds, add_haze, add_rain, blur_linear_light, cumulus_opacity
+from datprl_toolkit.degradations import add_rain, blur_linear_light
 from datprl_toolkit.training.preparation import CT_HIGH, CT_LOW, SUV_HIGH, from_integers
 
 if TYPE_CHECKING:
@@ -215,100 +215,6 @@ class SimulatedShake:
         return Pair(blurred[inner], crop[inner], f"{self.source.name}/{index:04d}")
 
 
-@dataclass(frozen=True, slots=True)
-class SimulatedClouds:
-    """Scenes under fractal clouds with their shadow, a share `recoloured` of them in other colours."""
-
-    source: Source
-    sky: Source
-    recoloured: float = 0.0
-
-    def __len__(self) -> int:
-        return len(self.source) if len(self.sky) else 0
-
-    def make(self, index: int, size: int, generator: np.random.Generator) -> Pair:
-        """Put clouds and their shadow over a scene."""
-        image = self.source["clean"][index]
-        clean = recoloured(cut(image, choose_window(image, size, generator), size), self.recoloured, generator)
-        opacity = piece_of_one(self.sky["opacity"], size, generator) * np.float32(generator.uniform(0.5, 1.0))
-        offset = (int(generator.integers(-24, 25)), int(generator.integers(-24, 25)))
-        cloudy = add_clouds(
-            clean,
-            opacity,
-            brightness=generator.uniform(0.75, 1.0),
-            shadow=generator.uniform(0.0, 0.5),
-            offset=offset,
-        )
-        return Pair(cloudy, clean, f"{self.source.name}/{index:04d}")
-
-
-@dataclass(frozen=True, slots=True)
-class DenseClouds:
-    """Scenes under a field of cumulus that stays, in haze that does not.
-
-    Under dense clouds there is no ground to be found: they are to be left as they are, and not to be turned into
-    something else that is bright in one band and dark in another.
-    """
-
-    source: Source
-    sky: Source
-
-    def __len__(self) -> int:
-        return len(self.source) if len(self.sky) else 0
-
-    def make(self, index: int, size: int, generator: np.random.Generator) -> Pair:
-        """Put thin haze over a scene, and clouds over both versions of it."""
-        image = self.source["clean"][index]
-        clean = cut(image, choose_window(image, size, generator), size) * np.float32(generator.uniform(0.4, 1.0))
-        depth = piece_of_one(self.sky["depth"], size, generator)
-        airlight = generator.uniform(0.3, 0.9) * np.array([0.8, 0.9, 1.0]) + generator.uniform(-0.05, 0.05, 3)
-        hazy = add_haze(clean, np.exp(-generator.uniform(0.0, 0.7) * depth), airlight.clip(0, 1))
-        opacity = cumulus_opacity(
-            (size, size),
-            generator,
-            cover=generator.uniform(0.4, 1.0),
-            spacing=generator.uniform(6.0, 40.0),
-            shift=generator.uniform(0.0, 1.5),
-        ) * np.float32(generator.uniform(0.6, 1.0))
-        offset, shadow = tuple(generator.integers(-8, 9, 2)), generator.uniform(0.0, 0.5)
-        light = np.float32(1.0) - np.float32(shadow) * np.roll(opacity[..., 1:2], offset, axis=(0, 1))
-        clouds = np.float32(generator.uniform(0.8, 1.6)) * opacity
-        cloudy, kept = ((ground * light * (1 - opacity) + clouds).clip(0, 1) for ground in (hazy, clean))
-        return Pair(cloudy, kept, f"{self.source.name}/{index:04d}")
-
-
-@dataclass(frozen=True, slots=True)
-class SimulatedHaze:
-    """Scenes in haze of varying depth and colour.
-
-    A share `brightened` of the crops has bright ground, such as a desert's or sunlit crowns of trees, and haze that may
-    be darker than it, for otherwise all that is bright would be taken for haze, or all that glitters for clouds. A
-    share `recoloured` has other colours.
-    """
-
-    source: Source
-    sky: Source
-    brightened: float = 0.0
-    recoloured: float = 0.0
-
-    def __len__(self) -> int:
-        return len(self.source) if len(self.sky) else 0
-
-    def make(self, index: int, size: int, generator: np.random.Generator) -> Pair:
-        """Put haze over a scene."""
-        image = self.source["clean"][index]
-        clean = recoloured(cut(image, choose_window(image, size, generator), size), self.recoloured, generator)
-        depth = piece_of_one(self.sky["depth"], size, generator)
-        thickness, variation = generator.uniform(0.2, 1.4), generator.uniform(0.0, 0.9)
-        transmission = np.exp(-thickness * (1.0 + variation * (2.0 * depth - 1.0)))
-        darkest = 0.6
-        if self.brightened and generator.random() < self.brightened:
-            clean, darkest = brightened(clean, generator), 0.5
-        airlight = generator.uniform(darkest, 1.0) + generator.uniform(-0.06, 0.06, 3)
-        hazy = add_haze(clean, transmission, airlight.clip(0, 1).astype(np.float32))
-        return Pair(hazy, clean, f"{self.source.name}/{index:04d}")
-
-
 def lessened(
     bad: npt.NDArray[np.float32], good: npt.NDArray[np.float32], share: float, generator: np.random.Generator
 ) -> npt.NDArray[np.float32]:
@@ -324,18 +230,6 @@ def brightened(image: npt.NDArray[np.float32], generator: np.random.Generator) -
         return image ** np.float32(generator.uniform(0.25, 0.9))
     gains = generator.uniform(1.2, 2.6) * generator.uniform(0.8, 1.2, 3)
     return (image * gains.astype(np.float32)).clip(0, 1)
-
-
-def recoloured(image: npt.NDArray[np.float32], share: float, generator: np.random.Generator) -> npt.NDArray[np.float32]:
-    """Return an image in [0, 1], in a `share` of cases with other colours, as of another sensor, season or composite.
-
-    The bands change places, and each gets a power and a gain of its own around common ones.
-    """
-    if not share or generator.random() >= share:
-        return image
-    powers = np.exp(generator.uniform(-0.5, 0.5) + generator.uniform(-0.15, 0.15, 3)).astype(np.float32)
-    gains = (generator.uniform(0.6, 1.4) * generator.uniform(0.85, 1.15, 3)).astype(np.float32)
-    return (gains * image[..., generator.permutation(3)] ** powers).clip(0, 1)
 
 
 def transmission_of(degraded: npt.NDArray[np.float32], clean: npt.NDArray[np.float32]) -> np.float32:

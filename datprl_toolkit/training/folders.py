@@ -25,13 +25,7 @@ from datprl_toolkit.datasets import read_size
 from datprl_toolkit.errors import ErrorCode, InputError, OptionError
 from datprl_toolkit.training import preparation as prepare
 from datprl_toolkit.training.adapters import DATASETS, Found, PlacePair, Simulation, find_dataset, find_pairs
-from datprl_toolkit.training.crops import (
-    PairMaker,
-    SimulatedClouds,
-    SimulatedHaze,
-    SimulatedRain,
-    SimulatedShake,
-)
+from datprl_toolkit.training.crops import PairMaker, SimulatedRain, SimulatedShake
 from datprl_toolkit.training.file_images import (
     Colour,
     FileImages,
@@ -44,6 +38,7 @@ from datprl_toolkit.training.file_images import (
 )
 from datprl_toolkit.training.prepared import PreparedData, Source, ValidationSet
 from datprl_toolkit.training.tasks import TASKS
+from datprl_toolkit.training.weather_crops import SimulatedClouds, SimulatedHaze
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -270,7 +265,7 @@ def _maker(source: Source, simulation: Simulation | None) -> PairMaker:
         "k_space": lambda: SimulatedKSpace(source),
         "rain": lambda: SimulatedRain(source, _rain_layers()["layer"]),
         "shake": lambda: SimulatedShake(source, _shake_kernels()["kernel"]),
-        "clouds": lambda: SimulatedClouds(source, _sky()),
+        "clouds": lambda: SimulatedClouds(source, _sky(), visible=1.0),
         "haze": lambda: SimulatedHaze(source, _sky()),
     }
     return makers[simulation]()

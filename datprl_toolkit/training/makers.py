@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from datprl_toolkit.errors import ErrorCode, InputError
 from datprl_toolkit.training import crops
+from datprl_toolkit.training import weather_crops as weather
 from datprl_toolkit.training.prepared import Source
 from datprl_toolkit.training.tasks import NOISY
-from datprl_toolkit.training.variants import THICK_SLICES, VARIANTS
+from datprl_toolkit.training.variants import PET_PHANTOMS, THICK_SLICES, VARIANTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,6 +42,14 @@ class Variety:
         Of those in haze or under clouds, those whose haze or clouds were measured.
     thick_slices
         Of CT, those of several slices averaged, which have less noise of their own.
+    visible_clouds
+        Of those under simulated clouds, those of which the clouds cover a good part.
+    white_ground
+        Of those in simulated haze or under simulated clouds, those whose ground is white in part.
+    even_haze
+        Of those in simulated haze over RICE1 and RICE2, those whose haze is even and grey, as that of RICE1 is.
+    phantoms
+        Of PET, those of simulated uptake in other anatomy.
     """
 
     varied_haze: float = 0.0
@@ -50,6 +59,10 @@ class Variety:
     other_ground: float = 0.0
     measured_weather: float = 0.5
     thick_slices: float = 0.0
+    visible_clouds: float = 0.0
+    white_ground: float = 0.0
+    even_haze: float = 0.0
+    phantoms: float = 0.0
 
 
 PLAIN = Variety()
@@ -88,7 +101,7 @@ def _all_makers(sources: Mapping[str, Source], variety: Variety) -> dict[str, Ma
 
     photos, smaller = get("photos"), get(VARIANTS["photos"])
     faint_ct, faint_pet = (variety.faint_noise.get(task, 0.0) for task in NOISY)
-    other, thick = variety.other_ground, variety.thick_slices
+    other, thick, phantoms = variety.other_ground, variety.thick_slices, variety.phantoms
     return {
         "natural_super_resolution": [(0.65, crops.StoredPairs(photos)), (0.35, crops.StoredPairs(smaller))],
         "natural_deraining": [
@@ -111,8 +124,9 @@ def _all_makers(sources: Mapping[str, Source], variety: Variety) -> dict[str, Ma
             *([(thick, crops.CtNoise(get(THICK_SLICES), faint=faint_ct))] if thick else []),
         ],
         "pet_synthesis": [
-            (0.7, crops.PetCounts(get("pet"), faint=faint_pet)),
-            (0.3, crops.PetCounts(get(VARIANTS["pet"]), faint=faint_pet)),
+            (0.7 * (1 - phantoms), crops.PetCounts(get("pet"), faint=faint_pet)),
+            (0.3 * (1 - phantoms), crops.PetCounts(get(VARIANTS["pet"]), faint=faint_pet)),
+            *([(phantoms, crops.PetCounts(get(PET_PHANTOMS), faint=faint_pet))] if phantoms else []),
         ],
         "remote_sensing_super_resolution": [
             (0.4, crops.TiledPairs(get("remote_tiles"))),
@@ -137,26 +151,38 @@ def _rain(photos: Source, share: float, real: Source, simulated: Source) -> Make
 def _haze_and_clouds(sources: Mapping[str, Source], empty: Source, variety: Variety) -> dict[str, Makers]:
     """Return measured pairs, and those simulated over ground of several kinds."""
     sky = sources.get("sky_fields", empty)
-    other, brightened, dense = variety.other_ground, variety.varied_haze, variety.dense_clouds
+    other, dense, white = variety.other_ground, variety.dense_clouds, variety.white_ground
     shares = {"remote_roads": 0.3, "remote_scenes": 0.2, "rice1": 0.3, "remote_tiles": 0.2}
     ground = [(share * (1 - other), sources.get(name, empty)) for name, share in shares.items()]
     if other:
         ground += [(other / 2, sources.get(name, empty)) for name in ("photos", VARIANTS["photos"])]
     measured, simulated = variety.measured_weather, 1 - variety.measured_weather
     rice1, rice2 = sources.get("rice1", empty), sources.get("rice2", empty)
+    clouds = {"recoloured": other, "visible": variety.visible_clouds, "whitened": white}
+    # The deserts of RICE2 are what RICE1 has too little of.
+    hazy_ground = [(0.8 * share, source) for share, source in ground] + [(0.2, rice2)]
     return {
         "cloud_removal": [
             (measured, crops.StoredPairs(rice2, thinned=variety.varied_haze)),
-            *((simulated * share * (1 - dense), crops.SimulatedClouds(source, sky, other)) for share, source in ground),
-            *((simulated * share * dense, crops.DenseClouds(source, sky)) for share, source in ground),
+            *(
+                (simulated * share * (1 - dense), weather.SimulatedClouds(source, sky, **clouds))
+                for share, source in ground
+            ),
+            *((simulated * share * dense, weather.DenseClouds(source, sky)) for share, source in ground),
         ],
         "dehazing": [
             (measured, crops.StoredPairs(rice1, thinned=variety.varied_haze, brightened=variety.bright_ground)),
             *(
-                (0.8 * simulated * share, crops.SimulatedHaze(source, sky, brightened, other))
-                for share, source in ground
+                pair
+                for share, source in hazy_ground
+                for pair in _simulated_haze(source, sky, simulated * share, variety)
             ),
-            # Its deserts are what RICE1 has too little of.
-            (0.2 * simulated, crops.SimulatedHaze(rice2, sky, brightened, other)),
         ],
     }
+
+
+def _simulated_haze(source: Source, sky: Source, share: float, variety: Variety) -> Makers:
+    """Scenes in haze; those of RICE1 and RICE2, which have one look, in a part of it like that of RICE1."""
+    even = variety.even_haze if source.name in ("rice1", "rice2") else 0.0
+    uneven = weather.SimulatedHaze(source, sky, variety.varied_haze, variety.other_ground, variety.white_ground)
+    return [(share * (1 - even), uneven), *([(share * even, weather.EvenHaze(source))] if even else [])]

@@ -28,6 +28,8 @@ VARIANTS = {
 """Name of the variant of each source that has one."""
 THICK_SLICES = "ct_thick"
 """Name of the second variant of CT: slices as quiet as those of another protocol or a thicker collimation."""
+PET_PHANTOMS = "pet_phantoms"
+"""Name of the PET slices of simulated uptake in the anatomy of CT and MR slices."""
 REDUCTIONS = (0.8, 0.65, 0.5)
 MR_SCALES, MR_GAMMAS = (0.7, 1.4, 1.0, 1.2), (0.6, 1.6)
 CT_SCALES, PET_SCALES = (0.75, 1.25), (0.8, 1.3)

@@ -17,20 +17,18 @@ from datprl_toolkit.training import TASKS
 from datprl_toolkit.training.batches import BalancedBatches, EndlessOrder, balanced_draw
 from datprl_toolkit.training.crops import (
     CtNoise,
-    DenseClouds,
-    Pair,
     PetCounts,
-    SimulatedClouds,
-    SimulatedHaze,
     SimulatedRain,
     StoredPairs,
     TiledPairs,
-    recoloured,
     transmission_of,
 )
 from datprl_toolkit.training.makers import Variety, task_makers
 from datprl_toolkit.training.preparation import from_integers
 from datprl_toolkit.training.prepared import Source
+from datprl_toolkit.training.weather_crops import (
+    SimulatedHaze,
+)
 
 if TYPE_CHECKING:
     from datprl_toolkit.training import PreparedData
@@ -269,22 +267,6 @@ def test_under_measured_haze_the_ground_is_made_bright_and_the_haze_stays_as_it_
     assert transmission_of(flat, flat) == 1, "nothing tells how much of a plain surface is haze"
 
 
-def test_simulated_haze_is_brighter_than_the_ground_or_not_where_that_is_brightened(data: PreparedData) -> None:
-    source, sky = data.sources["remote_roads"], data.sources["sky_fields"]
-
-    def crops(brightened: float) -> list[Pair]:
-        maker = SimulatedHaze(source, sky, brightened)
-        return [maker.make(number % len(source), 16, np.random.default_rng(number)) for number in range(60)]
-
-    plain, bright = crops(0.0), crops(1.0)
-    for one, other in zip(plain, bright, strict=True):
-        assert other.clean.mean() > one.clean.mean()
-        assert other.degraded.min() >= 0.0
-        assert other.degraded.max() <= 1.0
-    darker = [[pair.degraded.mean() < pair.clean.mean() for pair in pairs] for pairs in (plain, bright)]
-    assert sum(darker[1]) > sum(darker[0])
-
-
 def test_over_other_ground_simulated_weather_keeps_its_share(data: PreparedData) -> None:
     for task, simulated in (("dehazing", SimulatedHaze), ("natural_deraining", SimulatedRain)):
         plain, other = (task_makers(data, [task], Variety(other_ground=share))[task] for share in (0.0, 0.4))
@@ -295,40 +277,6 @@ def test_over_other_ground_simulated_weather_keeps_its_share(data: PreparedData)
             assert photos == pytest.approx(shares[0] * 0.8 * 0.4 / 2), (
                 "a fifth lies over RICE2, half over smaller photos"
             )
-
-
-@pytest.mark.parametrize("maker", [SimulatedHaze, SimulatedClouds])
-def test_recoloured_ground_keeps_its_structure(
-    data: PreparedData, maker: type[SimulatedHaze | SimulatedClouds]
-) -> None:
-    source, sky = data.sources["remote_roads"], data.sources["sky_fields"]
-    changed = 0
-    for number in range(12):
-        plain, other = (
-            maker(source, sky, recoloured=share).make(number % len(source), 16, np.random.default_rng(number))
-            for share in (0.0, 1.0)
-        )
-        assert 0.0 <= other.clean.min() <= other.clean.max() <= 1.0
-        changed += not np.allclose(plain.clean, other.clean, atol=0.02)
-    assert changed >= 10
-    ramp = np.repeat(np.linspace(0.1, 0.4, 16, dtype=np.float32)[:, None, None], 3, axis=2)
-    for number in range(12):
-        image = recoloured(ramp, 1.0, np.random.default_rng(number))
-        assert (np.diff(image, axis=0) > 0).all(), "what was brighter stays brighter in each band"
-
-
-def test_dense_clouds_stay_and_the_haze_under_them_does_not(data: PreparedData) -> None:
-    source, sky = data.sources["remote_roads"], data.sources["sky_fields"]
-    airless = replace(sky, fields={**sky.fields, "depth": [np.zeros_like(field) for field in sky["depth"]]})
-    for number in range(8):
-        makers = (DenseClouds(source, sky), DenseClouds(source, airless))
-        hazy, clear = (maker.make(number % len(source), 16, np.random.default_rng(number)) for maker in makers)
-        np.testing.assert_array_equal(clear.degraded, clear.clean)
-        np.testing.assert_array_equal(hazy.clean, clear.clean)
-        assert not np.array_equal(hazy.degraded, hazy.clean)
-        assert hazy.degraded.min() >= 0.0
-        assert hazy.degraded.max() <= 1.0
-        assert hazy.degraded.dtype == hazy.clean.dtype == np.float32
 
 
 @pytest.mark.parametrize(
@@ -342,6 +290,10 @@ def test_dense_clouds_stay_and_the_haze_under_them_does_not(data: PreparedData) 
         ({"other_ground": 0.4}, {"dehazing", "cloud_removal", "natural_deraining"}),
         ({"measured_weather": 0.2}, {"dehazing", "cloud_removal"}),
         ({"thick_slices": 0.4}, {"ct_denoising"}),
+        ({"visible_clouds": 0.4}, {"cloud_removal"}),
+        ({"white_ground": 0.4}, {"dehazing", "cloud_removal"}),
+        ({"even_haze": 0.4}, {"dehazing"}),
+        ({"phantoms": 0.4}, {"pet_synthesis"}),
     ],
 )
 def test_what_varies_pairs_reaches_those_of_its_tasks_alone(

@@ -1,0 +1,192 @@
+"""Training pairs in haze or under clouds that are simulated over clean scenes and photos."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from datprl_toolkit.degradations import add_clouds, add_haze, cumulus_opacity
+from datprl_toolkit.training.crops import Pair, brightened, choose_window, cut, piece_of_one
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from datprl_toolkit.training.prepared import Source
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedClouds:
+    """Scenes under fractal clouds with their shadow.
+
+    A share `recoloured` of the crops has other colours, a share `whitened` ground that is white in part, and a share
+    `visible` clouds over a good part of it: of most crops, drawn anywhere, the clouds would cover next to nothing.
+    """
+
+    source: Source
+    sky: Source
+    recoloured: float = 0.0
+    visible: float = 0.0
+    whitened: float = 0.0
+
+    def __len__(self) -> int:
+        return len(self.source) if len(self.sky) else 0
+
+    def make(self, index: int, size: int, generator: np.random.Generator) -> Pair:
+        """Put clouds and their shadow over a scene."""
+        image = self.source["clean"][index]
+        clean = recoloured(cut(image, choose_window(image, size, generator), size), self.recoloured, generator)
+        clean = whitened(clean, self.sky, self.whitened, generator)
+        offset = (int(generator.integers(-24, 25)), int(generator.integers(-24, 25)))
+        cloudy = add_clouds(
+            clean,
+            self._opacity(size, generator),
+            brightness=generator.uniform(0.75, 1.0),
+            shadow=generator.uniform(0.0, 0.5),
+            offset=offset,
+        )
+        return Pair(cloudy, clean, f"{self.source.name}/{index:04d}")
+
+    def _opacity(self, size: int, generator: np.random.Generator, tries: int = 12) -> npt.NDArray[np.float32]:
+        """Draw a piece of sky, again until its clouds cover what is wanted; the cloudiest of those, if none does."""
+        wanted = 0.0
+        if self.visible and generator.random() < self.visible:
+            wanted = generator.uniform(0.1, 0.5)
+        cover, opacity = -1.0, np.empty(0, np.float32)
+        for _ in range(tries):
+            piece = piece_of_one(self.sky["opacity"], size, generator) * np.float32(generator.uniform(0.4, 1.0))
+            if piece.mean() > cover:
+                cover, opacity = float(piece.mean()), piece
+            if cover >= wanted:
+                break
+        return opacity
+
+
+@dataclass(frozen=True, slots=True)
+class DenseClouds:
+    """Scenes under a field of cumulus that stays, in haze that does not.
+
+    Under dense clouds there is no ground to be found: they are to be left as they are, and not to be turned into
+    something else that is bright in one band and dark in another.
+    """
+
+    source: Source
+    sky: Source
+
+    def __len__(self) -> int:
+        return len(self.source) if len(self.sky) else 0
+
+    def make(self, index: int, size: int, generator: np.random.Generator) -> Pair:
+        """Put thin haze over a scene, and clouds over both versions of it."""
+        image = self.source["clean"][index]
+        clean = cut(image, choose_window(image, size, generator), size) * np.float32(generator.uniform(0.4, 1.0))
+        depth = piece_of_one(self.sky["depth"], size, generator)
+        airlight = generator.uniform(0.3, 0.9) * np.array([0.8, 0.9, 1.0]) + generator.uniform(-0.05, 0.05, 3)
+        hazy = add_haze(clean, np.exp(-generator.uniform(0.0, 0.7) * depth), airlight.clip(0, 1))
+        opacity = cumulus_opacity(
+            (size, size),
+            generator,
+            cover=generator.uniform(0.4, 1.0),
+            spacing=generator.uniform(6.0, 40.0),
+            shift=generator.uniform(0.0, 1.5),
+        ) * np.float32(generator.uniform(0.6, 1.0))
+        offset, shadow = tuple(generator.integers(-8, 9, 2)), generator.uniform(0.0, 0.5)
+        light = np.float32(1.0) - np.float32(shadow) * np.roll(opacity[..., 1:2], offset, axis=(0, 1))
+        clouds = np.float32(generator.uniform(0.8, 1.6)) * opacity
+        cloudy, kept = ((ground * light * (1 - opacity) + clouds).clip(0, 1) for ground in (hazy, clean))
+        return Pair(cloudy, kept, f"{self.source.name}/{index:04d}")
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedHaze:
+    """Scenes in haze of varying depth and colour.
+
+    A share `brightened` of the crops has bright ground, such as a desert's or sunlit crowns of trees, and haze that may
+    be darker than it, for otherwise all that is bright would be taken for haze, or all that glitters for clouds. A
+    share `recoloured` has other colours, and a share `whitened` ground that is white in part.
+    """
+
+    source: Source
+    sky: Source
+    brightened: float = 0.0
+    recoloured: float = 0.0
+    whitened: float = 0.0
+
+    def __len__(self) -> int:
+        return len(self.source) if len(self.sky) else 0
+
+    def make(self, index: int, size: int, generator: np.random.Generator) -> Pair:
+        """Put haze over a scene."""
+        image = self.source["clean"][index]
+        clean = recoloured(cut(image, choose_window(image, size, generator), size), self.recoloured, generator)
+        clean = whitened(clean, self.sky, self.whitened, generator)
+        depth = piece_of_one(self.sky["depth"], size, generator)
+        thickness, variation = generator.uniform(0.2, 1.4), generator.uniform(0.0, 0.9)
+        transmission = np.exp(-thickness * (1.0 + variation * (2.0 * depth - 1.0)))
+        darkest = 0.6
+        if self.brightened and generator.random() < self.brightened:
+            clean, darkest = brightened(clean, generator), 0.5
+        airlight = generator.uniform(darkest, 1.0) + generator.uniform(-0.06, 0.06, 3)
+        hazy = add_haze(clean, transmission, airlight.clip(0, 1).astype(np.float32))
+        return Pair(hazy, clean, f"{self.source.name}/{index:04d}")
+
+
+@dataclass(frozen=True, slots=True)
+class EvenHaze:
+    """Scenes in even, grey haze like that which was measured over RICE1, of which nothing is a desert.
+
+    There it keeps 0.35 to 0.75 of the contrast, and its colour, 0.4 to 0.62 in all bands, is darker than bright ground.
+    Half of the crops have bright ground.
+    """
+
+    source: Source
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def make(self, index: int, size: int, generator: np.random.Generator) -> Pair:
+        """Put haze over a scene."""
+        image = self.source["clean"][index]
+        clean = cut(image, choose_window(image, size, generator), size)
+        if generator.random() < 0.5:
+            clean = brightened(clean, generator)
+        airlight = generator.uniform(0.4, 0.62) + generator.uniform(-0.01, 0.01, 3)
+        transmission = np.full((size, size), generator.uniform(0.35, 0.75), np.float32)
+        return Pair(
+            add_haze(clean, transmission, airlight.astype(np.float32)), clean, f"{self.source.name}/{index:04d}"
+        )
+
+
+def recoloured(image: npt.NDArray[np.float32], share: float, generator: np.random.Generator) -> npt.NDArray[np.float32]:
+    """Return an image in [0, 1], in a `share` of cases with other colours, as of another sensor, season or composite.
+
+    The bands change places, and each gets a power and a gain of its own around common ones.
+    """
+    if not share or generator.random() >= share:
+        return image
+    powers = np.exp(generator.uniform(-0.5, 0.5) + generator.uniform(-0.15, 0.15, 3)).astype(np.float32)
+    gains = (generator.uniform(0.6, 1.4) * generator.uniform(0.85, 1.15, 3)).astype(np.float32)
+    return (gains * image[..., generator.permutation(3)] ** powers).clip(0, 1)
+
+
+def whitened(
+    image: npt.NDArray[np.float32], sky: Source, share: float, generator: np.random.Generator
+) -> npt.NDArray[np.float32]:
+    """Return an image in [0, 1], in a `share` of cases with a part made white, as snow, sand, salt and roofs are.
+
+    Its edge is sharp and its texture faint, which tells it from a cloud.
+    """
+    if not share or generator.random() >= share:
+        return image
+    size = image.shape[0]
+    if generator.random() < 0.5:
+        field = piece_of_one(sky["depth"], size, generator)
+    else:
+        angle = generator.uniform(0, 2 * np.pi)
+        rows, columns = np.mgrid[:size, :size]
+        field = rows * np.cos(angle) + columns * np.sin(angle)
+    white = np.float32(generator.uniform(0.85, 1.0)) + generator.uniform(-0.03, 0.03, 3).astype(np.float32)
+    texture = np.float32(generator.uniform(0.0, 0.1)) * (image - image.mean())
+    inside = field > np.quantile(field, generator.uniform(0.4, 0.95))
+    return np.where(inside[..., None], (white + texture).clip(0, 1), image).astype(np.float32)

@@ -1,0 +1,124 @@
+"""Simulated haze and clouds: over any ground, and enough of them to learn from."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from datprl_toolkit.training.crops import transmission_of
+from datprl_toolkit.training.prepared import Source
+from datprl_toolkit.training.weather_crops import (
+    DenseClouds,
+    EvenHaze,
+    SimulatedClouds,
+    SimulatedHaze,
+    recoloured,
+    whitened,
+)
+
+if TYPE_CHECKING:
+    from datprl_toolkit.training import PreparedData
+    from datprl_toolkit.training.crops import Pair
+
+
+def test_simulated_haze_is_brighter_than_the_ground_or_not_where_that_is_brightened(data: PreparedData) -> None:
+    source, sky = data.sources["remote_roads"], data.sources["sky_fields"]
+
+    def crops(brightened: float) -> list[Pair]:
+        maker = SimulatedHaze(source, sky, brightened)
+        return [maker.make(number % len(source), 16, np.random.default_rng(number)) for number in range(60)]
+
+    plain, bright = crops(0.0), crops(1.0)
+    for one, other in zip(plain, bright, strict=True):
+        assert other.clean.mean() > one.clean.mean()
+        assert other.degraded.min() >= 0.0
+        assert other.degraded.max() <= 1.0
+    darker = [[pair.degraded.mean() < pair.clean.mean() for pair in pairs] for pairs in (plain, bright)]
+    assert sum(darker[1]) > sum(darker[0])
+
+
+@pytest.mark.parametrize("maker", [SimulatedHaze, SimulatedClouds])
+def test_recoloured_ground_keeps_its_structure(
+    data: PreparedData, maker: type[SimulatedHaze | SimulatedClouds]
+) -> None:
+    source, sky = data.sources["remote_roads"], data.sources["sky_fields"]
+    changed = 0
+    for number in range(12):
+        plain, other = (
+            maker(source, sky, recoloured=share).make(number % len(source), 16, np.random.default_rng(number))
+            for share in (0.0, 1.0)
+        )
+        assert 0.0 <= other.clean.min() <= other.clean.max() <= 1.0
+        changed += not np.allclose(plain.clean, other.clean, atol=0.02)
+    assert changed >= 10
+    ramp = np.repeat(np.linspace(0.1, 0.4, 16, dtype=np.float32)[:, None, None], 3, axis=2)
+    for number in range(12):
+        image = recoloured(ramp, 1.0, np.random.default_rng(number))
+        assert (np.diff(image, axis=0) > 0).all(), "what was brighter stays brighter in each band"
+
+
+def test_dense_clouds_stay_and_the_haze_under_them_does_not(data: PreparedData) -> None:
+    source, sky = data.sources["remote_roads"], data.sources["sky_fields"]
+    airless = replace(sky, fields={**sky.fields, "depth": [np.zeros_like(field) for field in sky["depth"]]})
+    for number in range(8):
+        makers = (DenseClouds(source, sky), DenseClouds(source, airless))
+        hazy, clear = (maker.make(number % len(source), 16, np.random.default_rng(number)) for maker in makers)
+        np.testing.assert_array_equal(clear.degraded, clear.clean)
+        np.testing.assert_array_equal(hazy.clean, clear.clean)
+        assert not np.array_equal(hazy.degraded, hazy.clean)
+        assert hazy.degraded.min() >= 0.0
+        assert hazy.degraded.max() <= 1.0
+        assert hazy.degraded.dtype == hazy.clean.dtype == np.float32
+
+
+def test_visible_clouds_cover_a_good_part_of_a_crop_and_others_often_next_to_nothing() -> None:
+    # Clouds in one corner of a wide sky.
+    opacity = np.zeros((200, 200), np.uint8)
+    opacity[:80, :80] = 255
+    sky = Source("sky_fields", {"clean": [opacity], "opacity": [opacity], "depth": [opacity]})
+    ground = Source("roads", {"clean": [np.full((32, 32, 3), 40, np.uint8)]})
+
+    def changed(visible: float) -> list[float]:
+        maker = SimulatedClouds(ground, sky, visible=visible)
+        pairs = [maker.make(0, 32, np.random.default_rng(number)) for number in range(40)]
+        return [float(np.mean(pair.degraded > pair.clean + 0.05)) for pair in pairs]
+
+    anywhere, visible = changed(0.0), changed(1.0)
+    assert np.median(anywhere) == 0.0
+    assert np.mean([share > 0.1 for share in visible]) > 0.9
+
+
+def test_even_haze_is_grey_and_of_one_strength_all_over(data: PreparedData) -> None:
+    source = data.sources["rice1"]
+    darkened = 0
+    for number in range(24):
+        pair = EvenHaze(source).make(number % len(source), 16, np.random.default_rng(number))
+        transmission = transmission_of(pair.degraded, pair.clean)
+        airlight = (pair.degraded - transmission * pair.clean) / (1 - transmission)
+        assert 0.34 < transmission < 0.76
+        assert 0.38 < airlight.min() <= airlight.max() < 0.64
+        assert np.ptp(airlight) < 0.05
+        darkened += pair.degraded.mean() < pair.clean.mean()
+    assert 0 < darkened < 24, "bright ground becomes darker and dark ground brighter"
+
+
+def test_a_part_of_the_ground_becomes_white_with_a_sharp_edge(data: PreparedData) -> None:
+    sky = data.sources["sky_fields"]
+    ground = np.full((48, 48, 3), 0.2, np.float32)
+    for number in range(24):
+        white = whitened(ground, sky, 1.0, np.random.default_rng(number))
+        assert set(np.unique(white.mean(axis=2) > 0.5)) == {False, True}
+        assert np.allclose(white[white.mean(axis=2) < 0.5], 0.2)
+        assert white[white.mean(axis=2) > 0.5].min() > 0.8
+        assert white.max() <= 1.0
+    assert whitened(ground, sky, 0.0, np.random.default_rng(0)) is ground
+
+
+def test_white_ground_lies_under_the_haze_and_the_clouds_of_both_versions(data: PreparedData) -> None:
+    source, sky = data.sources["remote_roads"], data.sources["sky_fields"]
+    for maker in (SimulatedHaze(source, sky, whitened=1.0), SimulatedClouds(source, sky, whitened=1.0)):
+        whites = [maker.make(n % len(source), 16, np.random.default_rng(n)).clean.max() for n in range(12)]
+        assert min(whites) > 0.8
