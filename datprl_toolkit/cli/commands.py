@@ -103,6 +103,10 @@ def restore(
     task: Annotated[
         Task | None, typer.Option(help="What is wrong, if the network does not see it by itself (scenes, pictures).")
     ] = None,
+    self_ensemble: Annotated[
+        bool,
+        typer.Option("--self-ensemble", help="Mean over four mirror images: closer to the truth, four times as long."),
+    ] = False,
     scale: Annotated[int, typer.Option(help="Enlarge by this factor (scenes, pictures; MR: 2 or 4).")] = 1,
     tile: Annotated[int, typer.Option(help="Edge of a tile in pixels (scenes, pictures).")] = 512,
     halo: Annotated[int, typer.Option(help="Pixels read around a tile (scenes, pictures).")] = 64,
@@ -170,7 +174,13 @@ def restore(
         suv=None if suv is None else suv.value,
     )
     load = partial(
-        Restorer.from_pretrained, weights, device=device, precision=precision, onnx=onnx, task=task and task.value
+        Restorer.from_pretrained,
+        weights,
+        device=device,
+        precision=precision,
+        onnx=onnx,
+        task=task and task.value,
+        self_ensemble=self_ensemble,
     )
     if dry_run:
         from datprl_toolkit.cli.dry_run import show_plan

@@ -40,7 +40,8 @@ WHOLE_SIDE, SHOWN_SIDE, MOST_SHOWN = 768, 448, 4
 SAMPLED_WINDOWS = 12
 FLAT_SIZE, EDGE_SIZE = 24, 15
 LOOKED_AT = 4  # windows of the result that are read for the values shown as black and white
-FACTS = {"MODEL": "Weights", "SCALING": "Scaling", "STRENGTH": "Strength", "VERSION": "Version",
+FACTS = {"MODEL": "Weights", "SCALING": "Scaling", "STRENGTH": "Strength",
+         "SELF_ENSEMBLE": "Self-ensemble", "VERSION": "Version",
          "WEIGHTS_SHA256": "Weights sha256"}  # fmt: skip
 
 

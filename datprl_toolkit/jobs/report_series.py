@@ -82,6 +82,7 @@ def series_facts(pairs: Sequence[SeriesPair]) -> tuple[tuple[str, str], ...]:
         ("Task", ", ".join(dict.fromkeys(each.task for each in made))),
         ("Intensity profile", "; ".join(profiles)),
         ("Strength", f"{first.strength:g}"),
+        *((("Self-ensemble", "mean over four mirror images"),) if first.self_ensemble else ()),
         ("Version", f"datprl-toolkit {first.version}"),
         ("Weights sha256", first.weights_sha256),
     )

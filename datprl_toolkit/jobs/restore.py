@@ -15,6 +15,7 @@ from datprl_toolkit.medical.nifti_format import is_nifti_name
 from datprl_toolkit.remote_sensing.reading_sources import is_scene_name
 from datprl_toolkit.reports import check_report, write_preview, write_report
 from datprl_toolkit.restoring import Outcome, ProgressCallback, Restorer, silent
+from datprl_toolkit.restoring.self_ensemble import check_single
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -159,6 +160,8 @@ def restore(
             f"--task has no meaning for {_DESCRIPTIONS[kind]}",
             remedy="Its modality says it; leave it out",
         )
+    if options.uncertainty is not None:
+        check_single(restorer)
     if announce is not None:
         announce(f"{_DESCRIPTIONS[kind]}; {restorer.describe()}")
     if named is not None:

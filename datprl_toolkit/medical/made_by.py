@@ -16,7 +16,8 @@ _WRITTEN = re.compile(
     r"(?:Grid enlarged (?P<scale>\d) times[^.]*\. )?"
     r"Restored by datprl-toolkit (?P<version>\S+) \(DATPRL-IR network\); weights (?P<weights>.*?), "
     r"sha256 (?P<sha256>[0-9a-f]*); task (?P<task>.*?); intensity profile (?P<profile>.*?), "
-    r"(?P<low>\S+) to (?P<high>\S+) (?P<unit>[^;]*); strength (?P<strength>[\d.e+-]+?)\. "
+    r"(?P<low>\S+) to (?P<high>\S+) (?P<unit>[^;]*); strength (?P<strength>[\d.e+-]+?)"
+    r"(?P<mean>, mean over four mirror images)?\. "
 )
 
 
@@ -36,6 +37,8 @@ class MadeBy:
         Share of the change that was applied.
     scale
         By what the grid was enlarged before.
+    self_ensemble
+        Whether each slice is the mean over its mirror images.
     """
 
     version: str
@@ -48,6 +51,7 @@ class MadeBy:
     unit: str
     strength: float
     scale: int = 1
+    self_ensemble: bool = False
 
 
 def read_made_by(dataset: Dataset) -> MadeBy | None:
@@ -92,4 +96,5 @@ def parse_made_by(description: str) -> MadeBy | None:
         unit=written["unit"],
         strength=strength,
         scale=int(written["scale"] or 1),
+        self_ensemble=written["mean"] is not None,
     )

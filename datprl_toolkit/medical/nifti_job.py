@@ -84,6 +84,7 @@ class NiftiJob:
             sources="",
             modality=self.modality,
             created=datetime.min,
+            self_ensemble=self.restorer.self_ensemble,
         ).description()
 
     def write(self, source: StackSource, output: NiftiOutput, *, inverted: bool = False) -> tuple[Comparison, ...]:

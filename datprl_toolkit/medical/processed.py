@@ -36,13 +36,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Restoring:
-    """How a pipeline restored a volume: name and checksum of the weights, task, intensity window, strength."""
+    """How a pipeline restored a volume: weights, task, intensity window, strength, and whether by a self-ensemble."""
 
     weights: str
     weights_sha256: str
     task: str
     profile: IntensityProfile
     strength: float
+    self_ensemble: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +123,7 @@ def write_processed(
         sources=source_checksum(volume),
         modality=volume.modality,
         created=time_of_making(),
+        self_ensemble=restoring is not None and restoring.self_ensemble,
         method=method.rstrip(". "),
         content=hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest(),
     )

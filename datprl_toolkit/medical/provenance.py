@@ -58,6 +58,8 @@ class Provenance:
         When the job ran.
     scale
         By what the grid was enlarged before.
+    self_ensemble
+        Whether each slice is the mean over its mirror images.
     """
 
     weights: str
@@ -69,6 +71,7 @@ class Provenance:
     modality: str
     created: datetime
     scale: int = 1
+    self_ensemble: bool = False
 
     @classmethod
     def of(
@@ -78,6 +81,8 @@ class Provenance:
         profile: IntensityProfile,
         strength: float,
         created: datetime,
+        *,
+        self_ensemble: bool = False,
     ) -> Provenance:
         """Collect the provenance of `volume` restored with the weights of `card`."""
         return cls(
@@ -91,6 +96,7 @@ class Provenance:
             modality=volume.modality,
             created=created,
             scale=scale_of(volume),
+            self_ensemble=self_ensemble,
         )
 
     def identifier(self, *parts: str) -> str:
@@ -106,18 +112,20 @@ class Provenance:
             repr(self.strength),
             self.sources,
             *(() if self.scale == 1 else (f"scale {self.scale}",)),
+            *(("self-ensemble",) if self.self_ensemble else ()),
         )
         return f"2.25.{uuid.uuid5(IDENTIFIER_NAMESPACE, '|'.join((*made_by, *parts))).int}"
 
     def description(self) -> str:
         """Return Derivation Description (0008,2111): what was done, for a person; at most 1024 characters."""
         profile = self.profile
+        mean = ", mean over four mirror images" if self.self_ensemble else ""
         enlarged = "" if self.scale == 1 else f"Grid enlarged {self.scale} times by filling k-space with zeros. "
         return (
             f"{enlarged}Restored by {PRODUCT} {datprl_toolkit.__version__} (DATPRL-IR network); "
             f"weights {self.weights[:64]}, sha256 {self.weights_sha256}; task {self.task}; "
             f"intensity profile {profile.name}, "
-            f"{profile.low:.6g} to {profile.high:.6g} {profile.unit}; strength {self.strength:g}. {WARNING}"
+            f"{profile.low:.6g} to {profile.high:.6g} {profile.unit}; strength {self.strength:g}{mean}. {WARNING}"
         )
 
     def derivation_codes(self) -> list[Dataset]:

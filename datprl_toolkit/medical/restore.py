@@ -190,7 +190,14 @@ def _restore_series(series: Series, folder: Path, job: _Job) -> _Restored:
     profile, notes = choose_profile(found, series.earliest, job.options.ct_window)
     number = free_series_number(series.volume.series_number, job.taken)
     job.taken.add(number)
-    provenance = Provenance.of(found.volume, job.restorer.card, profile, job.options.strength, job.created)
+    provenance = Provenance.of(
+        found.volume,
+        job.restorer.card,
+        profile,
+        job.options.strength,
+        job.created,
+        self_ensemble=job.restorer.self_ensemble,
+    )
     derived = DerivedSeries(provenance, number, job.options.private)
     folder.mkdir(exist_ok=True)
     open_writer = MultiframeWriter if found.volume.enhanced else SeriesWriter

@@ -91,6 +91,7 @@ def retrace(
     profile = choose(ct_window)
     if not _is_profile(profile, made_by):
         raise _cannot(f"it was made with the intensity profile {made_by.profile} over another window")
+    restorer = restorer.with_self_ensemble(made_by.self_ensemble)
     volume = pair.before
     shared = StackRestorer.of_volume(
         lambda index: volume.slices[index].read(),

@@ -55,6 +55,10 @@ class Context:
         """Return the context for some images of a batch."""
         return self if self.lattice is None else replace(self, lattice=self.lattice.of(images))
 
+    def mirrored(self, axes: Sequence[int], size: tuple[int, int]) -> Context:
+        """Return the context for the images mirrored along some of their last two axes, of `size` (height, width)."""
+        return self if self.lattice is None else replace(self, lattice=self.lattice.mirrored(axes, size))
+
     def to(self, device: torch.device | str) -> Context:
         """Return the context on `device`."""
         return replace(

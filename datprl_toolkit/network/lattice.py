@@ -59,6 +59,14 @@ class Lattice:
         """Return the lattice for some images of the batch."""
         return self if len(self.corners) == 1 else replace(self, corners=self.corners[images])
 
+    def mirrored(self, axes: Sequence[int], size: tuple[int, int]) -> Lattice:
+        """Return the lattice for the parts, each of `size` (height, width), mirrored along axes -2, -1 or both."""
+        down, across = (-2 in axes, -1 in axes)
+        beyond = (down * self.steps[0] * (size[0] - 1), across * self.steps[1] * (size[1] - 1))
+        corners = tuple((top + beyond[0], left + beyond[1]) for top, left in self.corners)
+        steps = (-self.steps[0] if down else self.steps[0], -self.steps[1] if across else self.steps[1])
+        return replace(self, corners=corners, steps=steps)
+
     def spread(self, height: int, width: int, device: torch.device) -> Spread:
         """Return how much each node counts at every pixel of the batch, whose images are of one size."""
         down = [_weights(top, self.steps[0], height, self.height, self.rows) for top, _ in self.corners]

@@ -410,6 +410,7 @@ def fingerprint(scene: BatchScene, options: SceneOptions, restorer: Restorer) ->
         "input": _identity(scene),
         "weights": restorer.card.sha256,
         **({} if restorer.task is None else {"task": restorer.task}),
+        **({"self_ensemble": True} if restorer.self_ensemble else {}),
         "context": getattr(restorer, "context_sha256", None),
         "options": {key: value for key, value in asdict(options).items() if key not in WITHOUT_EFFECT},
         "version": __version__,

@@ -65,6 +65,8 @@ def job_fingerprint(plan: Plan, options: SceneOptions, restorer: Restorer, suffi
     entries["context"] = plan.context
     if restorer.task is not None:
         entries["task"] = restorer.task
+    if restorer.self_ensemble:
+        entries["self-ensemble"] = "yes"
     return entries
 
 

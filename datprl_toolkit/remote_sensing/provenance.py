@@ -16,7 +16,9 @@ JOB = f"{PREFIX}JOB"
 """The item that holds the fingerprint of the job, in a few digits."""
 
 
-def provenance_tags(plan: Plan, model: str, weights_sha256: str, task: str | None = None) -> Tags:
+def provenance_tags(
+    plan: Plan, model: str, weights_sha256: str, task: str | None = None, *, self_ensemble: bool = False
+) -> Tags:
     """Return the metadata items that an output of `plan` carries, written as text.
 
     Parameters
@@ -27,12 +29,16 @@ def provenance_tags(plan: Plan, model: str, weights_sha256: str, task: str | Non
         Name of the weights, and the checksum of their file.
     task
         The task that was asked for; None if the network chose.
+    self_ensemble
+        Whether each tile is the mean over its mirror images.
     """
     product = {} if plan.product == "restored" else {f"{PREFIX}PRODUCT": "standard deviation over four flips"}
     asked = {} if task is None else {f"{PREFIX}TASK": task}
+    mean = {f"{PREFIX}SELF_ENSEMBLE": "mean over four mirror images"} if self_ensemble else {}
     return (
         product
         | asked
+        | mean
         | {
             f"{PREFIX}MODEL": model,
             f"{PREFIX}WEIGHTS_SHA256": weights_sha256,

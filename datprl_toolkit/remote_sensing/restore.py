@@ -27,6 +27,7 @@ from datprl_toolkit.remote_sensing.staging import check_unfinished
 from datprl_toolkit.remote_sensing.storage import as_stored
 from datprl_toolkit.remote_sensing.unreadable import PatientReader, native_block
 from datprl_toolkit.restoring import Outcome, Progress, ProgressCallback, Restorer, silent
+from datprl_toolkit.restoring.self_ensemble import check_single
 from datprl_toolkit.restoring.tiling import round_up
 
 if TYPE_CHECKING:
@@ -81,6 +82,8 @@ def restore_scene(
     """
     destination = Path(destination)
     check_destination(source, destination, options)
+    if options.product == "deviation":
+        check_single(restorer)
     scene = Scene.open(source, nodata=options.nodata)
     choice = choose_bands(scene, options.bands)
     with (

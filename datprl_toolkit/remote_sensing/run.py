@@ -145,7 +145,11 @@ class Run:
 
     def _output(self, stage: Stage) -> Output:
         card = self.restorer.card
-        provenance = provenance_tags(self.plan, card.name, card.sha256, self.restorer.task) | {JOB: self.job}
+        restorer = self.restorer
+        made_by = provenance_tags(
+            self.plan, card.name, card.sha256, restorer.task, self_ensemble=restorer.self_ensemble
+        )
+        provenance = made_by | {JOB: self.job}
         if is_zarr_output(self.destination):
             return ZarrOutput(stage, self.plan.target, provenance, self.options.zarr_profile)
         return CogOutput(stage, self.plan.target, provenance)

@@ -99,10 +99,12 @@ def stac_item(output: Path, plan: Plan, restorer: Restorer, unreadable: tuple[Wi
 
 def _lineage(plan: Plan, restorer: Restorer) -> str:
     asked = "" if restorer.task is None else f", asked for {restorer.task},"
+    mean = ", the mean over mirror images" if restorer.self_ensemble else ""
     bands = ", ".join(map(str, plan.restored))
     enlarged = f", enlarged {plan.factor} times" if plan.factor > 1 else ""
     return (
-        f"bands {bands} restored with the weights {restorer.card.name}{asked} at strength {plan.strength:g}{enlarged}; "
+        f"bands {bands} restored with the weights {restorer.card.name}{asked} at strength "
+        f"{plan.strength:g}{mean}{enlarged}; "
         f"{describe_scaling(plan.profile)}; tiles of {plan.tile} pixels with a halo of {plan.halo}"
     )
 

@@ -95,6 +95,7 @@ class _Stub:
     precision = "float32"
     takes_fields = True
     task: str | None = None
+    self_ensemble = False
     card = SimpleNamespace(name="stub", sha256="0" * 64)
 
     def __init__(self, gain: float) -> None:

@@ -28,6 +28,8 @@ class RestorerRecipe:
         Content of the ONNX file that runs in place of the network; None if there is none.
     task
         The task whose prompt all images are given; None if the network chooses.
+    self_ensemble
+        Whether it takes the mean over mirror images.
     """
 
     network: DatprlNetwork
@@ -35,14 +37,24 @@ class RestorerRecipe:
     precision: str
     onnx: bytes | None = None
     task: str | None = None
+    self_ensemble: bool = False
 
     @classmethod
     def of(cls, restorer: Restorer) -> RestorerRecipe:
         """Take a restorer apart; it stays as it is."""
         onnx = None if restorer.engine is None else restorer.engine.model
-        return cls(copy.deepcopy(restorer.network).cpu(), restorer.card, restorer.precision, onnx, restorer.task)
+        network = copy.deepcopy(restorer.network).cpu()
+        return cls(network, restorer.card, restorer.precision, onnx, restorer.task, restorer.self_ensemble)
 
     def make(self, device: str) -> Restorer:
         """Put the network on a device."""
         engine = None if self.onnx is None else OnnxEngine(self.onnx, self.card)
-        return Restorer(self.network, self.card, device=device, precision=self.precision, engine=engine, task=self.task)
+        return Restorer(
+            self.network,
+            self.card,
+            device=device,
+            precision=self.precision,
+            engine=engine,
+            task=self.task,
+            self_ensemble=self.self_ensemble,
+        )

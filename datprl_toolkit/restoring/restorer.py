@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +23,7 @@ from datprl_toolkit.restoring.memory import keep_freed_memory
 from datprl_toolkit.restoring.onnx_engine import OnnxEngine
 from datprl_toolkit.restoring.progress import Progress, ProgressCallback, silent
 from datprl_toolkit.restoring.resize import enlarge
+from datprl_toolkit.restoring.self_ensemble import mean_of_mirrored
 from datprl_toolkit.restoring.tiling import Tile, Window, plan_tiles, sample_windows
 from datprl_toolkit.weights import TASK_DOMAINS, load_weights
 
@@ -62,6 +64,9 @@ class Restorer:
     task
         One of the nine tasks, whose prompt all images are given; None lets the network choose for each image. Where
         images are unlike what it was trained on, it may not see what is wrong with them, and a person does.
+    self_ensemble
+        Take the mean over each image and its three mirror images, which takes four times as long and comes closer to
+        the truth; see :mod:`datprl_toolkit.restoring.self_ensemble`.
 
     Raises
     ------
@@ -82,6 +87,7 @@ class Restorer:
         batch_size: int | None = None,
         engine: OnnxEngine | None = None,
         task: str | None = None,
+        self_ensemble: bool = False,
     ) -> None:
         if batch_size is not None and batch_size < 1:
             raise OptionError(ErrorCode.OPTION, f"a batch has at least one image, not {batch_size}")
@@ -100,6 +106,7 @@ class Restorer:
         self.engine = engine
         self.card = card
         self.task = task
+        self.self_ensemble = self_ensemble
         self._anchors = None if task is None else Anchors(torch.tensor([_prompt_of(card, task)], device=self.device))
         self.network = network.eval().to(self.device).to(memory_format=torch.channels_last)
         self.grid = network.config.grid
@@ -115,6 +122,7 @@ class Restorer:
         batch_size: int | None = None,
         onnx: str | Path | None = None,
         task: str | None = None,
+        self_ensemble: bool = False,
     ) -> Restorer:
         """Load weights by name or path.
 
@@ -130,13 +138,29 @@ class Restorer:
         network, card = load_weights(name_or_path)
         network.align()
         engine = None if onnx is None else OnnxEngine.of_file(onnx, card)
-        return cls(network, card, device=device, precision=precision, batch_size=batch_size, engine=engine, task=task)
+        return cls(
+            network,
+            card,
+            device=device,
+            precision=precision,
+            batch_size=batch_size,
+            engine=engine,
+            task=task,
+            self_ensemble=self_ensemble,
+        )
+
+    def with_self_ensemble(self, wanted: bool) -> Restorer:
+        """Return the same restorer, its network shared, with a self-ensemble or without."""
+        other = copy.copy(self)
+        other.self_ensemble = wanted
+        return other
 
     def describe(self) -> str:
-        """Return weights, the task if it is given, device and precision in one line."""
+        """Return weights, the task if it is given, device, precision and the rest of the way in one line."""
         engine = "" if self.engine is None else ", onnxruntime"
         task = "" if self.task is None else f", task {self.task}"
-        return f"weights {self.card.name}{task}, {describe_device(self.device)}, {self.precision}{engine}"
+        mean = ", self-ensemble" if self.self_ensemble else ""
+        return f"weights {self.card.name}{task}, {describe_device(self.device)}, {self.precision}{engine}{mean}"
 
     def restore(
         self,
@@ -336,7 +360,7 @@ class Restorer:
         dtype = getattr(torch, self.precision)
         shared = None if context is None else context.to(self.device)
         with torch.inference_mode(), torch.autocast(self.device.type, dtype=dtype, enabled=reduced):
-            output = self._run(batch, shared)
+            output = mean_of_mirrored(self._run, batch, shared) if self.self_ensemble else self._run(batch, shared)
         output = output.float()[..., :height, :width].clamp(0.0, 1.0)
         if images.shape[1] == 1:
             # The mean of three equal channels by way of their differences is exactly the channel.

@@ -52,14 +52,21 @@ def tiny_network(backbone: Backbone = "nafnet", seed: int = 0) -> DatprlNetwork:
 
 
 def tiny_restorer(
-    seed: int = 0, *, backbone: Backbone = "nafnet", batch_size: int | None = None, task: str | None = None
+    seed: int = 0,
+    *,
+    backbone: Backbone = "nafnet",
+    batch_size: int | None = None,
+    task: str | None = None,
+    self_ensemble: bool = False,
 ) -> Restorer:
     """Return a restorer with a tiny random network that claims all nine tasks.
 
     It has a prompt for each of the first four, one of which may be asked for.
     """
     network = tiny_network(backbone, seed)
-    return Restorer(network, _card(network), device="cpu", batch_size=batch_size, task=task)
+    return Restorer(
+        network, _card(network), device="cpu", batch_size=batch_size, task=task, self_ensemble=self_ensemble
+    )
 
 
 def identity_restorer() -> Restorer:

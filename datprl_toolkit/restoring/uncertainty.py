@@ -16,6 +16,7 @@ import torch
 from torch.nn import functional
 
 from datprl_toolkit.restoring.progress import ProgressCallback, silent
+from datprl_toolkit.restoring.self_ensemble import check_single
 from datprl_toolkit.restoring.stack import StackRestorer
 
 if TYPE_CHECKING:
@@ -83,7 +84,13 @@ class UncertaintyEstimator:
         ----------
         read, total, restorer, profile, strength, inverted, progress
             As for :meth:`~datprl_toolkit.restoring.stack.StackRestorer.of_volume`.
+
+        Raises
+        ------
+        OptionError
+            ``E_OPTION`` if the restorer takes a mean over orientations itself.
         """
+        check_single(restorer)
         stacks = []
         for turn in TURNS:
 

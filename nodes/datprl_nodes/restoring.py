@@ -29,6 +29,9 @@ class Restoration(Node):
         default="auto", description="Precision of the network; auto is float32."
     )
     strength: float = Field(default=1.0, ge=0.0, le=1.0, description="Share of the network's change that is applied.")
+    self_ensemble: bool = Field(
+        default=False, description="Mean over four mirror images: closer to the truth, four times as long."
+    )
 
     def fingerprint(self) -> Mapping[str, str]:
         """Return the checksum of the weights, whatever they are called; the device does not decide."""
@@ -46,7 +49,9 @@ class Restoration(Node):
         """Load the weights."""
         from datprl_toolkit.restoring import Restorer
 
-        return Restorer.from_pretrained(self.weights, device=self.device, precision=self.precision)
+        return Restorer.from_pretrained(
+            self.weights, device=self.device, precision=self.precision, self_ensemble=self.self_ensemble
+        )
 
 
 class Enlargement(Restoration):
@@ -76,7 +81,13 @@ class Enlargement(Restoration):
         """Load the weights, to be asked for the task."""
         from datprl_toolkit.restoring import Restorer
 
-        return Restorer.from_pretrained(self.weights, device=self.device, precision=self.precision, task=self.task)
+        return Restorer.from_pretrained(
+            self.weights,
+            device=self.device,
+            precision=self.precision,
+            task=self.task,
+            self_ensemble=self.self_ensemble,
+        )
 
 
 class RestoreVolume(Restoration):

@@ -95,6 +95,17 @@ def test_a_picture_is_restored_with_one_line_before_and_one_after(weights: Path,
     assert replaced.returncode == 0, replaced.stderr
 
 
+def test_the_mean_over_mirror_images_is_asked_for_and_told(weights: Path, tmp_path: Path) -> None:
+    source, made = picture(tmp_path / "in.png"), {}
+    for name, options in (("plain", ()), ("mean", ("--self-ensemble",))):
+        target = tmp_path / f"{name}.png"
+        result = datprl("restore", source, target, "--weights", "tiny", *options, weights=weights)
+        assert result.returncode == 0, result.stderr
+        assert ("self-ensemble" in result.stderr) == (name == "mean")
+        made[name] = np.asarray(Image.open(target))
+    assert not np.array_equal(made["plain"], made["mean"])
+
+
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [

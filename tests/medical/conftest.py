@@ -34,6 +34,7 @@ class Dimmer:
     """Stands in for a restorer where only speed matters: changes every value a little, at once."""
 
     task: str | None = None
+    self_ensemble = False
 
     def __init__(self) -> None:
         self.card = identity_restorer().card

@@ -46,6 +46,7 @@ class Darkener:
     """Stands in for a restorer whose answer is known: every value a fifth darker."""
 
     task: str | None = None
+    self_ensemble = False
 
     def __init__(self) -> None:
         self.card = identity_restorer().card

@@ -125,13 +125,16 @@ def test_a_result_of_another_type_than_declared_is_refused(acme: Path, picture: 
         call_node(find_node("acme_wrong")(), {"picture": read_picture(picture)}, Job(tmp_path))
 
 
-def test_the_node_gives_the_same_pixels_as_the_main_job(tiny_weights: str, picture: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("mean", [False, True])
+def test_the_node_gives_the_same_pixels_as_the_main_job(
+    tiny_weights: str, picture: Path, tmp_path: Path, mean: bool
+) -> None:
     for node, port, name in (
-        (Restore(weights="tiny"), "source", "path"),
-        (RestorePicture(weights="tiny"), "picture", "picture"),
+        (Restore(weights="tiny", self_ensemble=mean), "source", "path"),
+        (RestorePicture(weights="tiny", self_ensemble=mean), "picture", "picture"),
     ):
         run_node("restore", node, {port: [picture]}, {name: tmp_path / f"{port}.png"})
-    restore(picture, tmp_path / "job.png", tiny_restorer())
+    restore(picture, tmp_path / "job.png", tiny_restorer(self_ensemble=mean))
     expected = read_picture(tmp_path / "job.png").pixels
     assert not np.array_equal(expected, read_picture(picture).pixels)
     for port in ("source", "picture"):

@@ -105,7 +105,7 @@ class RestoreVolume(Transform):
         )
         result = like(restored, img)
         if isinstance(result, MetaTensor) and len(profiles) == 1:
-            result.meta[RESTORED_BY] = describe_restoring(restorer.card, profiles[0], self.strength)
+            result.meta[RESTORED_BY] = describe_restoring(restorer, profiles[0], self.strength)
         return result
 
 

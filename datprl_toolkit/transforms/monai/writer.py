@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from datprl_toolkit.weights import WeightsCard
+    from datprl_toolkit.restoring import Restorer
 
 RESTORED_BY = "restored_by"
 """Entry of the metadata in which :class:`RestoreVolume` leaves how it restored, as JSON."""
@@ -35,11 +35,14 @@ RESTORED_BY = "restored_by"
 LARGEST_SHIFT = 1e-3  # mm
 
 
-def describe_restoring(card: WeightsCard, profile: IntensityProfile, strength: float) -> str:
+def describe_restoring(restorer: Restorer, profile: IntensityProfile, strength: float) -> str:
     """Return the entry :data:`RESTORED_BY` of a restored volume."""
+    card = restorer.card
     tasks = {modality: ", ".join(matching_tasks(card, modality)) for modality in MODALITY_TASKS}
     named = {"weights": card.name, "weights_sha256": card.sha256, "tasks": tasks}
-    return json.dumps({**named, "profile": asdict(profile), "strength": strength})
+    return json.dumps(
+        {**named, "profile": asdict(profile), "strength": strength, "self_ensemble": restorer.self_ensemble}
+    )
 
 
 class SeriesWriter(ImageWriter):
@@ -135,6 +138,7 @@ class SeriesWriter(ImageWriter):
             task=entry["tasks"].get(modality, ""),
             profile=IntensityProfile(**entry["profile"], windows=windows),
             strength=entry["strength"],
+            self_ensemble=entry["self_ensemble"],
         )
 
 
