@@ -83,6 +83,7 @@ def write_blended(
     options: DicomOptions,
     *,
     created: datetime,
+    self_ensemble: bool = False,
     taken: frozenset[int] = frozenset(),
     progress: ProgressCallback = silent,
 ) -> str:
@@ -102,6 +103,8 @@ def write_blended(
         Strength, private attributes, overwriting.
     created
         When it was made.
+    self_ensemble
+        Whether the answers are means over mirror images.
     taken
         Series numbers that are in use.
     progress
@@ -117,7 +120,7 @@ def write_blended(
         As :func:`datprl_toolkit.medical.restore.restore_dicom`; nothing is left behind.
     """
     _check_destination(volume, destination, overwrite=options.overwrite)
-    provenance = Provenance.of(volume, card, profile, options.strength, created)
+    provenance = Provenance.of(volume, card, profile, options.strength, created, self_ensemble=self_ensemble)
     derived = DerivedSeries(provenance, free_series_number(volume.series_number, set(taken)), options.private)
     open_writer = MultiframeWriter if volume.enhanced else SeriesWriter
     total = len(volume.slices)

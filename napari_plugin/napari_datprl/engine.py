@@ -100,7 +100,12 @@ class Engine:
 
             # Two networks at once may not fit into the memory of a device.
             self._restorer = None
-            self._restorer = Restorer.from_pretrained(network.weights, device=network.device, task=network.task or None)
+            self._restorer = Restorer.from_pretrained(
+                network.weights,
+                device=network.device,
+                task=network.task or None,
+                self_ensemble=network.self_ensemble,
+            )
             self._network = network
         self.check()
         return self._restorer

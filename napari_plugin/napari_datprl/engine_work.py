@@ -101,7 +101,8 @@ def map_uncertainty(engine: Engine, request: MapUncertainty) -> None:
     """Map what the network alone decides, slice by slice, in the order that is asked for."""
     from datprl_toolkit.restoring.uncertainty import UncertaintyEstimator
 
-    volume, restorer = request.volume, engine.restorer(request.network)
+    # The map compares the orientations over which a self-ensemble takes the mean.
+    volume, restorer = request.volume, engine.restorer(request.network).with_self_ensemble(False)
     engine.send(Loaded(restorer.describe(), pickle.dumps(restorer.card), request.profile))
     with engine.interruptible(restorer.network):
         estimator = UncertaintyEstimator.of_volume(
@@ -165,6 +166,7 @@ def _write_dicom(engine: Engine, request: WriteSeries, destination: Path) -> str
         destination,
         request.options,
         created=datetime.now(),
+        self_ensemble=request.self_ensemble,
         taken=request.taken,
         progress=engine.progress,
     )

@@ -36,11 +36,14 @@ class Network:
         "auto", "cpu", "cuda", "cuda:1".
     task
         Task that is asked for; empty where the network chooses.
+    self_ensemble
+        Whether it takes the mean over mirror images.
     """
 
     weights: str = "small"
     device: str = "auto"
     task: str = ""
+    self_ensemble: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +138,7 @@ class WriteScene:
 class WriteSeries:
     """Write restored slices as a derived DICOM series, or as NIfTI if `destination` ends in .nii or .nii.gz.
 
-    `answers` holds the network's answer for every slice.
+    `answers` holds the network's answer for every slice, `self_ensemble` whether they are means over mirror images.
     """
 
     volume: Volume
@@ -145,6 +148,7 @@ class WriteSeries:
     destination: Path
     options: DicomOptions
     taken: frozenset[int] = frozenset()
+    self_ensemble: bool = False
 
 
 @dataclass(frozen=True, slots=True)

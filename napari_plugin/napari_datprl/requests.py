@@ -62,6 +62,7 @@ def write_request(restoration: Restoration | None, destination: Path) -> WriteSe
         destination,
         replace(DicomOptions(), strength=restoration.strength),
         restoration.source.taken,
+        restoration.network.self_ensemble,
     )
 
 

@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pydicom
 import pytest
 import SimpleITK as sitk
 from napari_datprl import writer
@@ -145,3 +146,26 @@ def test_the_writer_writes_what_the_restored_layer_shows(
         writer.write_volume(str(tmp_path / "out.dicom"), data, options)
     with pytest.raises(DatprlError, match="only a layer restored"):
         writer.write_volume(str(tmp_path / "other.dicom"), original.data, {"metadata": original.metadata})
+
+
+def test_means_over_mirror_images_are_shown_and_written_as_the_command_line_does(
+    ct_folder: Path, engine: EngineProcess, tiny_weights: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from datprl_toolkit.jobs import restore
+    from datprl_toolkit.restoring import Restorer
+
+    monkeypatch.setattr(writer, "finish", partial(writer.finish, engine=engine))
+    original = opened(ct_folder)
+    choices = Choices(Network(tiny_weights, "cpu", self_ensemble=True))
+    restoration, asked = prepare(original, choices, 0)
+    data, options, _ = restored_layer(restoration, "restored", original)
+    fill(restoration, asked, engine)
+    writer.write_volume(str(tmp_path / "out.dicom"), data, options)
+    restore(ct_folder, tmp_path / "job", Restorer.from_pretrained(tiny_weights, device="cpu", self_ensemble=True))
+    made = [sorted((tmp_path / folder).rglob("*.dcm")) for folder in ("out", "job")]
+    for one, other in zip(*made, strict=True):
+        shown, expected = pydicom.dcmread(one), pydicom.dcmread(other)
+        assert shown.DerivationDescription == expected.DerivationDescription
+        assert "mean over four mirror images" in shown.DerivationDescription
+        assert shown.SOPInstanceUID == expected.SOPInstanceUID
+        assert np.array_equal(shown.pixel_array, expected.pixel_array)

@@ -262,6 +262,19 @@ def test_a_picture_can_be_asked_for_a_task_and_a_series_cannot(
     assert widget.choices().network.task == "natural_deblurring"
 
 
+def test_a_picture_can_be_restored_as_the_mean_over_mirror_images(
+    model: Viewer, engine: EngineProcess, tiny_weights: str
+) -> None:
+    model.add_image(np.random.default_rng(0).random((48, 48, 3)).astype(np.float32), rgb=True)
+    widget = RestoreWidget(model, engine)
+    widget.weights.setCurrentText(tiny_weights)
+    assert not widget.choices().network.self_ensemble
+    single = restored_by(widget)
+    widget.self_ensemble.setChecked(True)
+    assert np.abs(restored_by(widget) - single).max() > 1e-4
+    assert "self-ensemble" in widget.message.text()
+
+
 def restored_by(widget: RestoreWidget) -> npt.NDArray[np.floating]:
     """Restore the picture that is chosen, and return what is shown then."""
     widget.start()
