@@ -20,6 +20,7 @@ import numpy as np
 from datprl_toolkit.degradations import add_clouds, add_haze, add_rain, blur_linear_light
 from datprl_toolkit.errors import DatprlError, ErrorCode, InputError
 from datprl_toolkit.training import preparation as prepare
+from datprl_toolkit.training.phantoms import pet_phantoms
 from datprl_toolkit.training.prepared import (
     Source,
     ValidationSet,
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 SEED = 42
-GROUPS = ("photos", "mri", "ct", "pet", "variants")
+GROUPS = ("photos", "mri", "ct", "pet", "variants", "phantoms")
 HELD_OUT_RAIN = ("013", "015")
 HELD_OUT_SCENES = ("DeepForest_OSBS_029",)
 CT_PET_NOTE = (
@@ -84,7 +85,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="folder of the images")
     parser.add_argument("out", type=Path, help="folder for the prepared data")
-    parser.add_argument("--jobs", type=int, default=2, help="processes for the CT and PET simulation")
+    parser.add_argument("--jobs", type=int, default=2, help="processes for the CT and PET simulations")
     parser.add_argument("--only", nargs="+", choices=GROUPS, default=GROUPS, help="redo these, keep the rest of OUT")
     arguments = parser.parse_args()
     try:
@@ -119,6 +120,11 @@ def prepare_all(data: Path, out: Path, jobs: int, groups: Sequence[str]) -> None
         work = Preparation(data, out)
         for source in make_variants(load_prepared(out).sources, SEED):
             work.add(source)
+        work.finish()
+    if "phantoms" in groups:
+        work, sources = Preparation(data, out), load_prepared(out).sources
+        with ProcessPoolExecutor(jobs) as pool:
+            work.add(pet_phantoms(sources["ct"], sources["mri"], SEED, each=pool.map))
         work.finish()
 
 
