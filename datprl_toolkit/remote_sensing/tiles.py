@@ -10,7 +10,7 @@ from datprl_toolkit.remote_sensing.enlargement import enlarge_pixels
 from datprl_toolkit.remote_sensing.storage import to_stored
 from datprl_toolkit.remote_sensing.value_tables import value_tables
 from datprl_toolkit.remote_sensing.windows import margins
-from datprl_toolkit.restoring.restorer import pad_to_grid
+from datprl_toolkit.restoring.arrays import pad_to_grid
 from datprl_toolkit.restoring.tiling import Window, round_up
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from datprl_toolkit.errors import ErrorCode, InputError, OptionError, ResourceError
-from datprl_toolkit.intensity import IntensityProfile
+from datprl_toolkit.errors import ErrorCode, OptionError, ResourceError
 from datprl_toolkit.network import Anchors
+from datprl_toolkit.restoring.arrays import check_batch, pad_to_grid, profile_of_image
 from datprl_toolkit.restoring.device import (
     choose_device,
     choose_precision,
@@ -198,7 +198,7 @@ class Restorer:
         InputError
             ``E_UNSUPPORTED`` for another shape or type.
         """
-        profile = _profile_of(image)
+        profile = profile_of_image(image)
         planes = image[None] if image.ndim == 2 else np.moveaxis(image, -1, 0)
         values = enlarge(planes.astype(np.float32), scale)
         before = profile.to_unit(values)
@@ -224,7 +224,7 @@ class Restorer:
         grouping
             For the contexts of a field: which images count for which node.
         """
-        _check_batch(images)
+        check_batch(images)
         while True:
             try:
                 batch = self._to_device(pad_to_grid(images, self.grid))
@@ -259,7 +259,7 @@ class Restorer:
         ResourceError
             ``E_MEMORY`` if not even one image fits into memory.
         """
-        _check_batch(images)
+        check_batch(images)
         result = np.empty(images.shape, dtype=np.float32)
         size = self._batch_size or self._choose_batch_size(images.shape[-2] * images.shape[-1])
         start = 0
@@ -388,40 +388,6 @@ class Restorer:
         return tensor.expand(-1, 3, -1, -1)
 
 
-def pad_to_grid(images: FloatArray, grid: int) -> FloatArray:
-    """Pad the last two axes at the end, by reflection, to multiples of the grid."""
-    height, width = images.shape[-2:]
-    padding = (-height % grid, -width % grid)
-    if padding == (0, 0):
-        return images
-    # One pixel has nothing to reflect; its edge is all there is.
-    mode = "reflect" if min(height, width) > 1 else "symmetric"
-    widths = [(0, 0)] * (images.ndim - 2) + [(0, padding[0]), (0, padding[1])]
-    padded: FloatArray = np.pad(images, widths, mode=mode)  # type: ignore[call-overload]
-    return padded
-
-
-def _profile_of(image: npt.NDArray[np.generic]) -> IntensityProfile:
-    """Return the profile of an ordinary image: the whole range of its type."""
-    if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[-1] != 3) or 0 in image.shape:
-        raise InputError(
-            ErrorCode.UNSUPPORTED,
-            f"an image is an array of (H, W) or (H, W, 3), not {image.shape}",
-            remedy="Move the channels to the last axis and drop any beyond three",
-        )
-    if image.dtype == np.uint8:
-        return IntensityProfile("uint8", 0, 255, "1")
-    if image.dtype == np.uint16:
-        return IntensityProfile("uint16", 0, 65535, "1")
-    if np.issubdtype(image.dtype, np.floating):
-        return IntensityProfile("unit", 0.0, 1.0, "1")
-    raise InputError(
-        ErrorCode.UNSUPPORTED,
-        f"an image has the type uint8, uint16 or a floating-point type, not {image.dtype}",
-        remedy="Scale it to one of these first",
-    )
-
-
 def _prompt_of(card: WeightsCard, task: str) -> int:
     """Return the index of the prompt that stands for a task, or say why there is none."""
     if task not in TASK_DOMAINS:
@@ -437,11 +403,6 @@ def _prompt_of(card: WeightsCard, task: str) -> int:
             remedy="Let the network choose: leave the task out",
         )
     return prompt
-
-
-def _check_batch(images: FloatArray) -> None:
-    if images.ndim != 4 or images.shape[1] not in (1, 3) or 0 in images.shape:
-        raise InputError(ErrorCode.UNSUPPORTED, f"a batch has the shape (N, 1 or 3, H, W), not {images.shape}")
 
 
 def _no_memory(shape: tuple[int, ...]) -> ResourceError:

@@ -176,7 +176,7 @@ def read_prompts(engine: Engine, request: ReadPrompts) -> dict[str, Any]:
     """Return what the network chose for one plane, as plain numbers."""
     import torch
 
-    from datprl_toolkit.restoring.restorer import pad_to_grid
+    from datprl_toolkit.restoring.arrays import pad_to_grid
 
     restorer = engine.restorer(request.network)
     image = request.image[None] if request.image.ndim == 2 else np.moveaxis(request.image, -1, 0)
