@@ -97,6 +97,23 @@ ELSEWHERE: dict[str, Any] = {
     },
 }
 
+SEEN: dict[str, Any] = {
+    **ELSEWHERE,
+    "steps": 12500,
+    "final_learning_rate": 1e-6,
+    "varied_haze": 0.2,
+    "bright_ground": 0.4,
+    "dense_clouds": 0.2,
+    "measured_weather": 0.3,
+    "thick_slices": 0.3,
+    "visible_clouds": 0.8,
+    "white_ground": 0.2,
+    "even_haze": 0.8,
+    "phantoms": 0.3,
+    "task_candidates": SHARPENING | {"cloud_removal": 3, "natural_deraining": 2},
+    "task_shares": ELSEWHERE["task_shares"] | {"cloud_removal": 3.6, "dehazing": 4.2},
+}
+
 STAGES: tuple[dict[str, Any], ...] = (
     # The preset's loss, which is flat near zero, lets the tasks come apart; with few blocks that takes an hour.
     {"network": SHALLOW},
@@ -436,6 +453,20 @@ STAGES: tuple[dict[str, Any], ...] = (
         "measured_weather": 0.3,
         "task_candidates": SHARPENING | {"cloud_removal": 3, "natural_deraining": 2},
         "task_shares": ELSEWHERE["task_shares"] | {"cloud_removal": 3.6, "dehazing": 4.2},
+    },
+    # Clouds that can be seen, ground that is white, deserts under grey haze, and PET of other bodies.
+    SEEN,
+    # Hardly any bright ground under simulated haze again, so that thin haze over it goes; 0.35 of the way there from
+    # half of the way between the two stages before.
+    {
+        **SEEN,
+        "towards": (25, 26),
+        "towards_part": 0.5,
+        "part": 0.35,
+        "steps": 1400,
+        "learning_rate": 1.5e-4,
+        "varied_haze": 0.03,
+        "task_shares": SEEN["task_shares"] | {"cloud_removal": 3.0, "dehazing": 6.0},
     },
 )
 """What each stage changes in the preset `small`; all but the first choose their prompts freely."""
