@@ -113,8 +113,8 @@ def test_a_nifti_says_so(tmp_path: Path) -> None:
 
     write_synthetic_series(tmp_path / "in", "CT")
     restore(tmp_path / "in", tmp_path / "out.nii.gz", tiny_restorer(self_ensemble=True))
-    header: Any = nibabel.nifti1.load(tmp_path / "out.nii.gz").header
-    comment = b" ".join(bytes(each.get_content()) for each in header.extensions)
+    image: Any = nibabel.load(tmp_path / "out.nii.gz")
+    comment = b" ".join(bytes(each.get_content()) for each in image.header.extensions)
     assert b"mean over four mirror images" in comment
 
 
