@@ -63,6 +63,18 @@ def test_any_size_and_number_of_images_equals_pytorch(
     assert np.abs(restorer.restore_batch(images, context) - plain.restore_batch(images, context)).max() <= TOLERANCE
 
 
+@pytest.mark.parametrize("shared", [True, False])
+def test_the_mean_over_mirror_images_equals_pytorch(restorer: Restorer, plain: Restorer, shared: bool) -> None:
+    images = noise(2, 3, 40, 57)
+    context = plain.context(images) if shared else None
+    single, engine, torches = (
+        each.restore_batch(images, context)
+        for each in (plain, restorer.with_self_ensemble(True), plain.with_self_ensemble(True))
+    )
+    assert np.abs(engine - torches).max() <= TOLERANCE
+    assert np.abs(engine - single).max() > 10 * TOLERANCE
+
+
 def test_images_with_a_context_of_their_own_equal_pytorch(restorer: Restorer, plain: Restorer) -> None:
     images = noise(2, 3, 24, 24)
     assert np.abs(restorer.restore_batch(images) - plain.restore_batch(images)).max() <= TOLERANCE
