@@ -123,6 +123,13 @@ def prepare_all(data: Path, out: Path, jobs: int, groups: Sequence[str]) -> None
         work.finish()
     if "phantoms" in groups:
         work, sources = Preparation(data, out), load_prepared(out).sources
+        if missing := sorted({"ct", "mri"} - sources.keys()):
+            raise InputError(
+                ErrorCode.EMPTY,
+                f"phantoms are made of CT and MR slices, and {' and '.join(missing)} is not prepared",
+                where=out,
+                remedy="Prepare it before, or at once: --only mri ct phantoms",
+            )
         with ProcessPoolExecutor(jobs) as pool:
             work.add(pet_phantoms(sources["ct"], sources["mri"], SEED, each=pool.map))
         work.finish()

@@ -97,21 +97,24 @@ ELSEWHERE: dict[str, Any] = {
     },
 }
 
-SEEN: dict[str, Any] = {
+FEWER_MEASURED: dict[str, Any] = {
     **ELSEWHERE,
-    "steps": 12500,
-    "final_learning_rate": 1e-6,
-    "varied_haze": 0.2,
     "bright_ground": 0.4,
     "dense_clouds": 0.2,
     "measured_weather": 0.3,
+    "task_candidates": SHARPENING | {"cloud_removal": 3, "natural_deraining": 2},
+    "task_shares": ELSEWHERE["task_shares"] | {"cloud_removal": 3.6, "dehazing": 4.2},
+}
+
+SEEN: dict[str, Any] = {
+    **FEWER_MEASURED,
+    "steps": 12500,
+    "varied_haze": 0.2,
     "thick_slices": 0.3,
     "visible_clouds": 0.8,
     "white_ground": 0.2,
     "even_haze": 0.8,
     "phantoms": 0.3,
-    "task_candidates": SHARPENING | {"cloud_removal": 3, "natural_deraining": 2},
-    "task_shares": ELSEWHERE["task_shares"] | {"cloud_removal": 3.6, "dehazing": 4.2},
 }
 
 STAGES: tuple[dict[str, Any], ...] = (
@@ -443,16 +446,11 @@ STAGES: tuple[dict[str, Any], ...] = (
         "dense_clouds": 0.35,
     },
     {
-        **ELSEWHERE,
+        **FEWER_MEASURED,
         "towards": (23,),
         "part": 0.6,
         "steps": 8400,
         "varied_haze": 0.3,
-        "bright_ground": 0.4,
-        "dense_clouds": 0.2,
-        "measured_weather": 0.3,
-        "task_candidates": SHARPENING | {"cloud_removal": 3, "natural_deraining": 2},
-        "task_shares": ELSEWHERE["task_shares"] | {"cloud_removal": 3.6, "dehazing": 4.2},
     },
     # Clouds that can be seen, ground that is white, deserts under grey haze, and PET of other bodies.
     SEEN,

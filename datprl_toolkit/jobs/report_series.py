@@ -20,6 +20,7 @@ from datprl_toolkit.reports.gather import Images, Search, Values, add_steps, mea
 from datprl_toolkit.reports.measures import SliceSteps, find_hottest, hot_region, uptake
 from datprl_toolkit.reports.report import HotPair, Measured, Part, Shown
 from datprl_toolkit.restoring.progress import Progress
+from datprl_toolkit.restoring.self_ensemble import SAID
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,7 +83,7 @@ def series_facts(pairs: Sequence[SeriesPair]) -> tuple[tuple[str, str], ...]:
         ("Task", ", ".join(dict.fromkeys(each.task for each in made))),
         ("Intensity profile", "; ".join(profiles)),
         ("Strength", f"{first.strength:g}"),
-        *((("Self-ensemble", "mean over four mirror images"),) if first.self_ensemble else ()),
+        *((("Self-ensemble", SAID),) if first.self_ensemble else ()),
         ("Version", f"datprl-toolkit {first.version}"),
         ("Weights sha256", first.weights_sha256),
     )

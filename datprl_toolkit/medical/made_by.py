@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from datprl_toolkit.medical import header
 from datprl_toolkit.medical.multiframe import functional_group
+from datprl_toolkit.restoring.self_ensemble import SAID
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -17,7 +18,7 @@ _WRITTEN = re.compile(
     r"Restored by datprl-toolkit (?P<version>\S+) \(DATPRL-IR network\); weights (?P<weights>.*?), "
     r"sha256 (?P<sha256>[0-9a-f]*); task (?P<task>.*?); intensity profile (?P<profile>.*?), "
     r"(?P<low>\S+) to (?P<high>\S+) (?P<unit>[^;]*); strength (?P<strength>[\d.e+-]+?)"
-    r"(?P<mean>, mean over four mirror images)?\. "
+    rf"(?P<mean>, {SAID})?\. "
 )
 
 

@@ -16,6 +16,7 @@ import datprl_toolkit
 from datprl_toolkit.errors import ErrorCode, OptionError
 from datprl_toolkit.intensity import IntensityProfile
 from datprl_toolkit.medical.enlarging import scale_of
+from datprl_toolkit.restoring.self_ensemble import SAID
 
 if TYPE_CHECKING:
     from datprl_toolkit.medical.volume import Volume
@@ -119,7 +120,7 @@ class Provenance:
     def description(self) -> str:
         """Return Derivation Description (0008,2111): what was done, for a person; at most 1024 characters."""
         profile = self.profile
-        mean = ", mean over four mirror images" if self.self_ensemble else ""
+        mean = f", {SAID}" if self.self_ensemble else ""
         enlarged = "" if self.scale == 1 else f"Grid enlarged {self.scale} times by filling k-space with zeros. "
         return (
             f"{enlarged}Restored by {PRODUCT} {datprl_toolkit.__version__} (DATPRL-IR network); "

@@ -73,12 +73,6 @@ def field_at(
     flipped
         Axes of (C, H, W) along which the image was flipped, its margins with it.
     """
-    lattice = scene_lattice(shape)
-    places, steps = [], []
-    for axis, start in enumerate((core.top, core.left)):
-        backwards = axis + 1 in flipped
-        first = start - margins[2 * axis + backwards]
-        places.append(first + size[axis] - 1 if backwards else first)
-        steps.append(-1 if backwards else 1)
-    corner, along = (places[0], places[1]), (steps[0], steps[1])
-    return replace(field, lattice=replace(lattice, corners=(corner,), steps=along))
+    above, left = (margins[1] if 1 in flipped else margins[0], margins[3] if 2 in flipped else margins[2])
+    lattice = scene_lattice(shape).at([(core.top - above, core.left - left)])
+    return replace(field, lattice=lattice).mirrored([axis - 3 for axis in flipped], size)

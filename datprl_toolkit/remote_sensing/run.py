@@ -144,12 +144,7 @@ class Run:
         return Made(f"; {found} of {len(shards)} shards were finished earlier" if found else "", unreadable)
 
     def _output(self, stage: Stage) -> Output:
-        card = self.restorer.card
-        restorer = self.restorer
-        made_by = provenance_tags(
-            self.plan, card.name, card.sha256, restorer.task, self_ensemble=restorer.self_ensemble
-        )
-        provenance = made_by | {JOB: self.job}
+        provenance = provenance_tags(self.plan, self.restorer) | {JOB: self.job}
         if is_zarr_output(self.destination):
             return ZarrOutput(stage, self.plan.target, provenance, self.options.zarr_profile)
         return CogOutput(stage, self.plan.target, provenance)

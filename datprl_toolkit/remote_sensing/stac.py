@@ -16,6 +16,7 @@ from rasterio.warp import transform_geom
 from datprl_toolkit import __version__
 from datprl_toolkit.files import staged_file
 from datprl_toolkit.remote_sensing.scaling import describe_scaling
+from datprl_toolkit.restoring.self_ensemble import SAID
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -99,7 +100,7 @@ def stac_item(output: Path, plan: Plan, restorer: Restorer, unreadable: tuple[Wi
 
 def _lineage(plan: Plan, restorer: Restorer) -> str:
     asked = "" if restorer.task is None else f", asked for {restorer.task},"
-    mean = ", the mean over mirror images" if restorer.self_ensemble else ""
+    mean = f", {SAID}" if restorer.self_ensemble else ""
     bands = ", ".join(map(str, plan.restored))
     enlarged = f", enlarged {plan.factor} times" if plan.factor > 1 else ""
     return (

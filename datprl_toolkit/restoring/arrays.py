@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import numpy.typing as npt
 
@@ -18,10 +20,9 @@ def pad_to_grid(images: FloatArray, grid: int) -> FloatArray:
     if padding == (0, 0):
         return images
     # One pixel has nothing to reflect; its edge is all there is.
-    mode = "reflect" if min(height, width) > 1 else "symmetric"
+    mode: Literal["reflect", "symmetric"] = "reflect" if min(height, width) > 1 else "symmetric"
     widths = [(0, 0)] * (images.ndim - 2) + [(0, padding[0]), (0, padding[1])]
-    padded: FloatArray = np.pad(images, widths, mode=mode)  # type: ignore[call-overload]
-    return padded
+    return np.pad(images, widths, mode=mode)
 
 
 def profile_of_image(image: npt.NDArray[np.generic]) -> IntensityProfile:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from datprl_toolkit.network import Context
     from datprl_toolkit.restoring.restorer import Restorer
 
+SAID = "mean over four mirror images"
+"""How an output says that it was made so."""
 MIRRORED: tuple[tuple[int, ...], ...] = ((), (-1,), (-2,), (-2, -1))
 """Axes along which the images are mirrored."""
 

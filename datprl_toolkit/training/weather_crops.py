@@ -35,9 +35,7 @@ class SimulatedClouds:
 
     def make(self, index: int, size: int, generator: np.random.Generator) -> Pair:
         """Put clouds and their shadow over a scene."""
-        image = self.source["clean"][index]
-        clean = recoloured(cut(image, choose_window(image, size, generator), size), self.recoloured, generator)
-        clean = whitened(clean, self.sky, self.whitened, generator)
+        clean = _ground(self, index, size, generator)
         offset = (int(generator.integers(-24, 25)), int(generator.integers(-24, 25)))
         cloudy = add_clouds(
             clean,
@@ -118,9 +116,7 @@ class SimulatedHaze:
 
     def make(self, index: int, size: int, generator: np.random.Generator) -> Pair:
         """Put haze over a scene."""
-        image = self.source["clean"][index]
-        clean = recoloured(cut(image, choose_window(image, size, generator), size), self.recoloured, generator)
-        clean = whitened(clean, self.sky, self.whitened, generator)
+        clean = _ground(self, index, size, generator)
         depth = piece_of_one(self.sky["depth"], size, generator)
         thickness, variation = generator.uniform(0.2, 1.4), generator.uniform(0.0, 0.9)
         transmission = np.exp(-thickness * (1.0 + variation * (2.0 * depth - 1.0)))
@@ -156,6 +152,15 @@ class EvenHaze:
         return Pair(
             add_haze(clean, transmission, airlight.astype(np.float32)), clean, f"{self.source.name}/{index:04d}"
         )
+
+
+def _ground(
+    maker: SimulatedClouds | SimulatedHaze, index: int, size: int, generator: np.random.Generator
+) -> npt.NDArray[np.float32]:
+    """Cut a crop out of a scene, in other colours or white in part as often as its maker wants it."""
+    image = maker.source["clean"][index]
+    ground = cut(image, choose_window(image, size, generator), size)
+    return whitened(recoloured(ground, maker.recoloured, generator), maker.sky, maker.whitened, generator)
 
 
 def recoloured(image: npt.NDArray[np.float32], share: float, generator: np.random.Generator) -> npt.NDArray[np.float32]:

@@ -45,12 +45,21 @@ class Restoration(Node):
 
         return str(choose_device(self.device))
 
+    @property
+    def asked_task(self) -> str | None:
+        """The task that the network is asked for; None where it chooses."""
+        return None
+
     def restorer(self) -> Restorer:
         """Load the weights."""
         from datprl_toolkit.restoring import Restorer
 
         return Restorer.from_pretrained(
-            self.weights, device=self.device, precision=self.precision, self_ensemble=self.self_ensemble
+            self.weights,
+            device=self.device,
+            precision=self.precision,
+            task=self.asked_task,
+            self_ensemble=self.self_ensemble,
         )
 
 
@@ -77,17 +86,10 @@ class Enlargement(Restoration):
         json_schema_extra={"unit": "pixels"},
     )  # fmt: skip
 
-    def restorer(self) -> Restorer:
-        """Load the weights, to be asked for the task."""
-        from datprl_toolkit.restoring import Restorer
-
-        return Restorer.from_pretrained(
-            self.weights,
-            device=self.device,
-            precision=self.precision,
-            task=self.task,
-            self_ensemble=self.self_ensemble,
-        )
+    @property
+    def asked_task(self) -> str | None:
+        """The task that a person sees to be one."""
+        return self.task
 
 
 class RestoreVolume(Restoration):

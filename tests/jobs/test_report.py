@@ -250,6 +250,15 @@ def test_a_page_that_compares_some_of_many_pictures_says_so(tmp_path: Path) -> N
     assert line.startswith("W_SAMPLED: the page compares the first 12 of 14 pictures")
 
 
+def test_a_scene_is_shown_in_a_range_that_spans_it_before_and_after(tmp_path: Path) -> None:
+    before = photograph(3, 96, 128)
+    source = write_raster(tmp_path / "in.tif", before)
+    after = write_raster(tmp_path / "out.tif", (before // 4).astype(before.dtype))
+    part = make_report(source, after).parts[0]
+    assert part.low == pytest.approx(np.percentile(before // 4, 1))
+    assert part.high == pytest.approx(np.percentile(before, 99))
+
+
 def test_a_scene_that_was_moved_or_touched_fails(tmp_path: Path) -> None:
     import rasterio
     from affine import Affine

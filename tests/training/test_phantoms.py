@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 import pytest
 
 from datprl_toolkit.training.phantoms import SIDE, draw_uptake, pet_phantoms
 from datprl_toolkit.training.preparation import PET_FRACTIONS
 from datprl_toolkit.training.prepared import Source
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from datprl_toolkit.training.phantoms import Simulated
 
 ROWS, COLUMNS = np.mgrid[-48:48, -48:48]
 DISC = ROWS**2 + COLUMNS**2 < 40**2
@@ -50,7 +57,7 @@ def test_phantoms_have_versions_with_fewer_counts_that_are_noisier() -> None:
 
 
 def test_phantoms_come_out_the_same_each_time_however_they_are_called() -> None:
-    def backwards(function, given):  # type: ignore[no-untyped-def]
+    def backwards(function: Callable[[Any], Simulated], given: Iterable[Any]) -> list[Simulated]:
         return [function(each) for each in reversed(list(given))][::-1]
 
     first, again = pet_phantoms(CT, MR, seed=3, count=2), pet_phantoms(CT, MR, seed=3, count=2, each=backwards)

@@ -74,6 +74,15 @@ def test_suv_is_activity_over_dose_per_gram_decayed_to_the_series(recipe: Module
     assert recipe.suv_factor(file) == pytest.approx(80_000 / 2e8, rel=1e-9)
 
 
+def test_phantoms_without_slices_to_make_them_of_are_told_in_one_line(
+    recipe: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = ["prepare_data.py", str(tmp_path), str(tmp_path / "out"), "--only", "phantoms"]
+    monkeypatch.setattr(sys, "argv", arguments)
+    with pytest.raises(SystemExit, match=r"E_EMPTY: phantoms are made of CT and MR slices, and ct and mri"):
+        recipe.main()
+
+
 def test_a_folder_that_is_not_there_is_told_in_one_line(
     recipe: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

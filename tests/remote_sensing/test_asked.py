@@ -1,9 +1,9 @@
-"""Scenes that are asked for a task: it is written down, and another is another job."""
+"""Scenes asked for a task, or for the mean over mirror images: it is written down, and else it is another job."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -23,25 +23,35 @@ if TYPE_CHECKING:
 ASKED = "natural_deblurring"
 
 
-def test_the_output_its_item_and_its_pixels_tell_the_task(tmp_path: Path) -> None:
+WANTED = [
+    ({"task": ASKED}, "DATPRL_TASK", ASKED),
+    ({"self_ensemble": True}, "DATPRL_SELF_ENSEMBLE", "mean over four mirror images"),
+]
+
+
+@pytest.mark.parametrize(("wanted", "item", "said"), WANTED)
+def test_the_output_its_item_and_its_pixels_tell_it(
+    tmp_path: Path, wanted: dict[str, Any], item: str, said: str
+) -> None:
     source = write_raster(tmp_path / "in.tif", photograph(3, 96, 128))
     made = {}
-    for task in (None, ASKED):
-        out = tmp_path / f"{task}.tif"
-        restore_scene(source, out, tiny_restorer(task=task), SceneOptions(stac=True))
+    for name, given in (("plain", {}), ("asked", wanted)):
+        out = tmp_path / f"{name}.tif"
+        restore_scene(source, out, tiny_restorer(**given), SceneOptions(stac=True))
         with rasterio.open(out) as dataset:
-            made[task] = dataset.tags().get("DATPRL_TASK"), dataset.read()
+            made[name] = dataset.tags().get(item), dataset.read()
         lineage = json.loads(out.with_suffix(".json").read_text())["properties"]["processing:lineage"]
-        assert (ASKED in lineage) == (task == ASKED)
-    assert made[None][0] is None
-    assert made[ASKED][0] == ASKED
-    assert not np.array_equal(made[None][1], made[ASKED][1])
+        assert (said in lineage) == (name == "asked")
+    assert made["plain"][0] is None
+    assert made["asked"][0] == said
+    assert not np.array_equal(made["plain"][1], made["asked"][1])
 
 
-def test_a_batch_asked_for_another_task_is_another_batch(tmp_path: Path) -> None:
+@pytest.mark.parametrize("wanted", [wanted for wanted, _, _ in WANTED])
+def test_a_batch_asked_for_something_else_is_another_batch(tmp_path: Path, wanted: dict[str, Any]) -> None:
     scenes = find_scenes([write_raster(tmp_path / "a.tif", photograph(3, 64, 64))])
-    assert restore_batch(scenes, tmp_path / "out", tiny_restorer(task=ASKED), SceneOptions()).done == ("a",)
-    assert restore_batch(scenes, tmp_path / "out", tiny_restorer(task=ASKED), SceneOptions()).skipped == ("a",)
+    assert restore_batch(scenes, tmp_path / "out", tiny_restorer(**wanted), SceneOptions()).done == ("a",)
+    assert restore_batch(scenes, tmp_path / "out", tiny_restorer(**wanted), SceneOptions()).skipped == ("a",)
     with pytest.raises(OutputError, match="exist"):
         restore_batch(scenes, tmp_path / "out", tiny_restorer(), SceneOptions())
 
