@@ -31,6 +31,8 @@ SHARES = (
     "white_ground",
     "even_haze",
     "phantoms",
+    "sparse_clouds",
+    "snow",
 )
 """The settings that are one share from 0 to 1."""
 
@@ -110,6 +112,10 @@ class TrainingConfig:
         Share of the crops in simulated haze over RICE1 and RICE2 whose haze is even and grey.
     phantoms
         Share of the PET crops that are of simulated uptake in the anatomy of CT and MR slices.
+    sparse_clouds
+        Share of the crops under simulated clouds that have few: a mean opacity of 0.01 to 0.1.
+    snow
+        Share of the crops in simulated haze or under simulated clouds that have snow on their bright ground.
     left_out
         Names of prepared sources that are not used.
     frozen
@@ -168,6 +174,8 @@ class TrainingConfig:
     white_ground: float = 0.0
     even_haze: float = 0.0
     phantoms: float = 0.0
+    sparse_clouds: float = 0.0
+    snow: float = 0.0
     left_out: tuple[str, ...] = ()
     frozen: tuple[str, ...] = ()
     anchored: float = 0.0

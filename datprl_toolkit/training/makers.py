@@ -50,6 +50,10 @@ class Variety:
         Of those in simulated haze over RICE1 and RICE2, those whose haze is even and grey, as that of RICE1 is.
     phantoms
         Of PET, those of simulated uptake in other anatomy.
+    sparse_clouds
+        Of those under simulated clouds, those that have few of them.
+    snow
+        Of those in simulated haze or under simulated clouds, those with snow on their bright ground.
     """
 
     varied_haze: float = 0.0
@@ -63,6 +67,8 @@ class Variety:
     white_ground: float = 0.0
     even_haze: float = 0.0
     phantoms: float = 0.0
+    sparse_clouds: float = 0.0
+    snow: float = 0.0
 
 
 PLAIN = Variety()
@@ -151,14 +157,20 @@ def _rain(photos: Source, share: float, real: Source, simulated: Source) -> Make
 def _haze_and_clouds(sources: Mapping[str, Source], empty: Source, variety: Variety) -> dict[str, Makers]:
     """Return measured pairs, and those simulated over ground of several kinds."""
     sky = sources.get("sky_fields", empty)
-    other, dense, white = variety.other_ground, variety.dense_clouds, variety.white_ground
+    other, dense = variety.other_ground, variety.dense_clouds
     shares = {"remote_roads": 0.3, "remote_scenes": 0.2, "rice1": 0.3, "remote_tiles": 0.2}
     ground = [(share * (1 - other), sources.get(name, empty)) for name, share in shares.items()]
     if other:
         ground += [(other / 2, sources.get(name, empty)) for name in ("photos", VARIANTS["photos"])]
     measured, simulated = variety.measured_weather, 1 - variety.measured_weather
     rice1, rice2 = sources.get("rice1", empty), sources.get("rice2", empty)
-    clouds = {"recoloured": other, "visible": variety.visible_clouds, "whitened": white}
+    clouds = {
+        "recoloured": other,
+        "visible": variety.visible_clouds,
+        "whitened": variety.white_ground,
+        "snowy": variety.snow,
+        "sparse": variety.sparse_clouds,
+    }
     # The deserts of RICE2 are what RICE1 has too little of.
     hazy_ground = [(0.8 * share, source) for share, source in ground] + [(0.2, rice2)]
     return {
@@ -184,5 +196,7 @@ def _haze_and_clouds(sources: Mapping[str, Source], empty: Source, variety: Vari
 def _simulated_haze(source: Source, sky: Source, share: float, variety: Variety) -> Makers:
     """Scenes in haze; those of RICE1 and RICE2, which have one look, in a part of it like that of RICE1."""
     even = variety.even_haze if source.name in ("rice1", "rice2") else 0.0
-    uneven = weather.SimulatedHaze(source, sky, variety.varied_haze, variety.other_ground, variety.white_ground)
+    uneven = weather.SimulatedHaze(
+        source, sky, variety.varied_haze, variety.other_ground, variety.white_ground, variety.snow
+    )
     return [(share * (1 - even), uneven), *([(share * even, weather.EvenHaze(source))] if even else [])]

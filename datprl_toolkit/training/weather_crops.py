@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.ndimage import gaussian_filter
 
 from datprl_toolkit.degradations import add_clouds, add_haze, cumulus_opacity
 from datprl_toolkit.training.crops import Pair, brightened, choose_window, cut, piece_of_one
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
 class SimulatedClouds:
     """Scenes under fractal clouds with their shadow.
 
-    A share `recoloured` of the crops has other colours, a share `whitened` ground that is white in part, and a share
-    `visible` clouds over a good part of it: of most crops, drawn anywhere, the clouds would cover next to nothing.
+    A share `recoloured` of the crops has other colours, a share `whitened` ground that is white in part, a share
+    `snowy` snow on its bright parts, and a share `visible` clouds over a good part of it: of most crops, drawn
+    anywhere, the clouds would cover next to nothing. A share `sparse` has few clouds.
     """
 
     source: Source
@@ -29,6 +31,8 @@ class SimulatedClouds:
     recoloured: float = 0.0
     visible: float = 0.0
     whitened: float = 0.0
+    snowy: float = 0.0
+    sparse: float = 0.0
 
     def __len__(self) -> int:
         return len(self.source) if len(self.sky) else 0
@@ -48,6 +52,8 @@ class SimulatedClouds:
 
     def _opacity(self, size: int, generator: np.random.Generator, tries: int = 12) -> npt.NDArray[np.float32]:
         """Draw a piece of sky, again until its clouds cover what is wanted; the cloudiest of those, if none does."""
+        if self.sparse and generator.random() < self.sparse:
+            return self._few_clouds(size, generator, tries)
         wanted = 0.0
         if self.visible and generator.random() < self.visible:
             wanted = generator.uniform(0.1, 0.5)
@@ -59,6 +65,13 @@ class SimulatedClouds:
             if cover >= wanted:
                 break
         return opacity
+
+    def _few_clouds(self, size: int, generator: np.random.Generator, tries: int) -> npt.NDArray[np.float32]:
+        """Draw pieces of sky, and return the one whose mean opacity is nearest to what is wanted, 0.01 to 0.1."""
+        wanted = 0.01 * 10.0 ** generator.random()
+        pieces = (piece_of_one(self.sky["opacity"], size, generator) for _ in range(tries))
+        faded = (piece * np.float32(generator.uniform(0.4, 1.0)) for piece in pieces)
+        return min(faded, key=lambda piece: abs(np.log((float(piece.mean()) + 1e-4) / wanted)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +115,8 @@ class SimulatedHaze:
 
     A share `brightened` of the crops has bright ground, such as a desert's or sunlit crowns of trees, and haze that may
     be darker than it, for otherwise all that is bright would be taken for haze, or all that glitters for clouds. A
-    share `recoloured` has other colours, and a share `whitened` ground that is white in part.
+    share `recoloured` has other colours, a share `whitened` ground that is white in part, and a share `snowy` snow on
+    its bright parts.
     """
 
     source: Source
@@ -110,6 +124,7 @@ class SimulatedHaze:
     brightened: float = 0.0
     recoloured: float = 0.0
     whitened: float = 0.0
+    snowy: float = 0.0
 
     def __len__(self) -> int:
         return len(self.source) if len(self.sky) else 0
@@ -157,10 +172,10 @@ class EvenHaze:
 def _ground(
     maker: SimulatedClouds | SimulatedHaze, index: int, size: int, generator: np.random.Generator
 ) -> npt.NDArray[np.float32]:
-    """Cut a crop out of a scene, in other colours or white in part as often as its maker wants it."""
+    """Cut a crop out of a scene, in other colours, white in part or under snow as often as its maker wants it."""
     image = maker.source["clean"][index]
-    ground = cut(image, choose_window(image, size, generator), size)
-    return whitened(recoloured(ground, maker.recoloured, generator), maker.sky, maker.whitened, generator)
+    ground = recoloured(cut(image, choose_window(image, size, generator), size), maker.recoloured, generator)
+    return under_snow(whitened(ground, maker.sky, maker.whitened, generator), maker.snowy, generator)
 
 
 def recoloured(image: npt.NDArray[np.float32], share: float, generator: np.random.Generator) -> npt.NDArray[np.float32]:
@@ -195,3 +210,20 @@ def whitened(
     texture = np.float32(generator.uniform(0.0, 0.1)) * (image - image.mean())
     inside = field > np.quantile(field, generator.uniform(0.4, 0.95))
     return np.where(inside[..., None], (white + texture).clip(0, 1), image).astype(np.float32)
+
+
+def under_snow(image: npt.NDArray[np.float32], share: float, generator: np.random.Generator) -> npt.NDArray[np.float32]:
+    """Return an image in [0, 1], in a `share` of cases with snow on its bright parts, such as fields beside a forest.
+
+    Unlike a cloud it ends where the ground changes, and what is not under it is seldom bright.
+    """
+    if not share or generator.random() >= share:
+        return image
+    brightness = gaussian_filter(image.mean(axis=2), generator.uniform(0.0, 4.0))
+    edge, softness = np.quantile(brightness, generator.uniform(0.3, 0.95)), generator.uniform(0.005, 0.08)
+    snow = ((brightness - edge) / softness).clip(0, 1)[..., None]
+    white = generator.uniform(0.8, 1.0) + generator.uniform(-0.04, 0.04, 3)
+    texture = generator.uniform(0.0, 0.3) * (image - image.mean())
+    bare = image * generator.uniform(0.5, 1.0)
+    snowy: npt.NDArray[np.float32] = (bare * (1 - snow) + (white + texture).clip(0, 1) * snow).astype(np.float32)
+    return snowy

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from datprl_toolkit.degradations import cloud_opacity
 from datprl_toolkit.training.crops import transmission_of
 from datprl_toolkit.training.prepared import Source
 from datprl_toolkit.training.weather_crops import (
@@ -16,6 +17,7 @@ from datprl_toolkit.training.weather_crops import (
     SimulatedClouds,
     SimulatedHaze,
     recoloured,
+    under_snow,
     whitened,
 )
 
@@ -91,6 +93,23 @@ def test_visible_clouds_cover_a_good_part_of_a_crop_and_others_often_next_to_not
     assert np.mean([share > 0.1 for share in visible]) > 0.9
 
 
+def test_sparse_clouds_are_few_and_are_there() -> None:
+    fields = [cloud_opacity((160, 160), np.random.default_rng(number), cover=0.4, softness=0.4) for number in range(6)]
+    opacity = [np.round(255 * field).astype(np.uint8) for field in fields]
+    sky = Source("sky_fields", {"clean": opacity, "opacity": opacity, "depth": opacity})
+    ground = Source("roads", {"clean": [np.zeros((48, 48, 3), np.uint8)]})
+
+    def covers(**shares: float) -> list[float]:
+        """Over black ground what is seen is opacity, times the brightness of the clouds."""
+        maker = SimulatedClouds(ground, sky, **shares)
+        return [float(maker.make(0, 48, np.random.default_rng(number)).degraded.mean()) for number in range(60)]
+
+    few, many = covers(sparse=1.0, visible=1.0), covers(visible=1.0)
+    assert np.mean([0.005 < cover < 0.15 for cover in few]) > 0.85
+    assert np.quantile(few, 0.9) > 3 * np.quantile(few, 0.1), "not all alike"
+    assert np.mean(many) > 3 * np.mean(few)
+
+
 def test_even_haze_is_grey_and_of_one_strength_all_over(data: PreparedData) -> None:
     source = data.sources["rice1"]
     darkened = 0
@@ -117,8 +136,21 @@ def test_a_part_of_the_ground_becomes_white_with_a_sharp_edge(data: PreparedData
     assert whitened(ground, sky, 0.0, np.random.default_rng(0)) is ground
 
 
-def test_white_ground_lies_under_the_haze_and_the_clouds_of_both_versions(data: PreparedData) -> None:
+def test_snow_lies_on_what_is_bright_and_leaves_the_rest_no_brighter() -> None:
+    ground = np.full((48, 48, 3), 0.1, np.float32)
+    ground[:, 20:] = 0.35
+    ground[::2, 40:] += 0.1
+    for number in range(24):
+        image = under_snow(ground, 1.0, np.random.default_rng(number))
+        assert 0.0 <= image.min() <= image.max() <= 1.0
+        assert image[:, :8].max() <= 0.1
+        assert image[:, 45].max() > 0.7
+    assert under_snow(ground, 0.0, np.random.default_rng(0)) is ground
+
+
+@pytest.mark.parametrize("ground", ["whitened", "snowy"])
+def test_white_ground_lies_under_the_haze_and_the_clouds_of_both_versions(data: PreparedData, ground: str) -> None:
     source, sky = data.sources["remote_roads"], data.sources["sky_fields"]
-    for maker in (SimulatedHaze(source, sky, whitened=1.0), SimulatedClouds(source, sky, whitened=1.0)):
+    for maker in (SimulatedHaze(source, sky, **{ground: 1.0}), SimulatedClouds(source, sky, **{ground: 1.0})):
         whites = [maker.make(n % len(source), 16, np.random.default_rng(n)).clean.max() for n in range(12)]
-        assert min(whites) > 0.8
+        assert min(whites) > 0.7
