@@ -33,6 +33,7 @@ SHARES = (
     "phantoms",
     "sparse_clouds",
     "snow",
+    "wide_skies",
 )
 """The settings that are one share from 0 to 1."""
 
@@ -116,6 +117,8 @@ class TrainingConfig:
         Share of the crops under simulated clouds that have few: a mean opacity of 0.01 to 0.1.
     snow
         Share of the crops in simulated haze or under simulated clouds that have snow on their bright ground.
+    wide_skies
+        Share of the crops in simulated haze or under simulated clouds whose haze and clouds vary as over a whole scene.
     left_out
         Names of prepared sources that are not used.
     frozen
@@ -176,6 +179,7 @@ class TrainingConfig:
     phantoms: float = 0.0
     sparse_clouds: float = 0.0
     snow: float = 0.0
+    wide_skies: float = 0.0
     left_out: tuple[str, ...] = ()
     frozen: tuple[str, ...] = ()
     anchored: float = 0.0

@@ -54,6 +54,8 @@ class Variety:
         Of those under simulated clouds, those that have few of them.
     snow
         Of those in simulated haze or under simulated clouds, those with snow on their bright ground.
+    wide_skies
+        Of those in simulated haze or under simulated clouds, those whose haze and clouds vary as over a whole scene.
     """
 
     varied_haze: float = 0.0
@@ -69,6 +71,7 @@ class Variety:
     phantoms: float = 0.0
     sparse_clouds: float = 0.0
     snow: float = 0.0
+    wide_skies: float = 0.0
 
 
 PLAIN = Variety()
@@ -170,6 +173,7 @@ def _haze_and_clouds(sources: Mapping[str, Source], empty: Source, variety: Vari
         "whitened": variety.white_ground,
         "snowy": variety.snow,
         "sparse": variety.sparse_clouds,
+        "wide": variety.wide_skies,
     }
     # The deserts of RICE2 are what RICE1 has too little of.
     hazy_ground = [(0.8 * share, source) for share, source in ground] + [(0.2, rice2)]
@@ -197,6 +201,12 @@ def _simulated_haze(source: Source, sky: Source, share: float, variety: Variety)
     """Scenes in haze; those of RICE1 and RICE2, which have one look, in a part of it like that of RICE1."""
     even = variety.even_haze if source.name in ("rice1", "rice2") else 0.0
     uneven = weather.SimulatedHaze(
-        source, sky, variety.varied_haze, variety.other_ground, variety.white_ground, variety.snow
+        source,
+        sky,
+        brightened=variety.varied_haze,
+        recoloured=variety.other_ground,
+        whitened=variety.white_ground,
+        snowy=variety.snow,
+        wide=variety.wide_skies,
     )
     return [(share * (1 - even), uneven), *([(share * even, weather.EvenHaze(source))] if even else [])]

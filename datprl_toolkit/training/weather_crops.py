@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from datprl_toolkit.degradations import add_clouds, add_haze, cumulus_opacity
+from datprl_toolkit.degradations import add_clouds, add_haze, cumulus_opacity, resize_bicubic
 from datprl_toolkit.training.crops import Pair, brightened, choose_window, cut, piece_of_one
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy.typing as npt
 
     from datprl_toolkit.training.prepared import Source
@@ -23,7 +25,7 @@ class SimulatedClouds:
 
     A share `recoloured` of the crops has other colours, a share `whitened` ground that is white in part, a share
     `snowy` snow on its bright parts, and a share `visible` clouds over a good part of it: of most crops, drawn
-    anywhere, the clouds would cover next to nothing. A share `sparse` has few clouds.
+    anywhere, the clouds would cover next to nothing. A share `sparse` has few clouds, a share `wide` more of the sky.
     """
 
     source: Source
@@ -33,6 +35,7 @@ class SimulatedClouds:
     whitened: float = 0.0
     snowy: float = 0.0
     sparse: float = 0.0
+    wide: float = 0.0
 
     def __len__(self) -> int:
         return len(self.source) if len(self.sky) else 0
@@ -59,7 +62,7 @@ class SimulatedClouds:
             wanted = generator.uniform(0.1, 0.5)
         cover, opacity = -1.0, np.empty(0, np.float32)
         for _ in range(tries):
-            piece = piece_of_one(self.sky["opacity"], size, generator) * np.float32(generator.uniform(0.4, 1.0))
+            piece = self._piece(size, generator)
             if piece.mean() > cover:
                 cover, opacity = float(piece.mean()), piece
             if cover >= wanted:
@@ -69,9 +72,12 @@ class SimulatedClouds:
     def _few_clouds(self, size: int, generator: np.random.Generator, tries: int) -> npt.NDArray[np.float32]:
         """Draw pieces of sky, and return the one whose mean opacity is nearest to what is wanted, 0.01 to 0.1."""
         wanted = 0.01 * 10.0 ** generator.random()
-        pieces = (piece_of_one(self.sky["opacity"], size, generator) for _ in range(tries))
-        faded = (piece * np.float32(generator.uniform(0.4, 1.0)) for piece in pieces)
-        return min(faded, key=lambda piece: abs(np.log((float(piece.mean()) + 1e-4) / wanted)))
+        pieces = (self._piece(size, generator) for _ in range(tries))
+        return min(pieces, key=lambda piece: abs(np.log((float(piece.mean()) + 1e-4) / wanted)))
+
+    def _piece(self, size: int, generator: np.random.Generator) -> npt.NDArray[np.float32]:
+        piece = piece_of_sky(self.sky["opacity"], size, generator, self.wide)
+        return piece * np.float32(generator.uniform(0.4, 1.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +121,8 @@ class SimulatedHaze:
 
     A share `brightened` of the crops has bright ground, such as a desert's or sunlit crowns of trees, and haze that may
     be darker than it, for otherwise all that is bright would be taken for haze, or all that glitters for clouds. A
-    share `recoloured` has other colours, a share `whitened` ground that is white in part, and a share `snowy` snow on
-    its bright parts.
+    share `recoloured` has other colours, a share `whitened` ground that is white in part, a share `snowy` snow on its
+    bright parts, and a share `wide` haze that varies as over a whole scene.
     """
 
     source: Source
@@ -125,6 +131,7 @@ class SimulatedHaze:
     recoloured: float = 0.0
     whitened: float = 0.0
     snowy: float = 0.0
+    wide: float = 0.0
 
     def __len__(self) -> int:
         return len(self.source) if len(self.sky) else 0
@@ -132,7 +139,7 @@ class SimulatedHaze:
     def make(self, index: int, size: int, generator: np.random.Generator) -> Pair:
         """Put haze over a scene."""
         clean = _ground(self, index, size, generator)
-        depth = piece_of_one(self.sky["depth"], size, generator)
+        depth = piece_of_sky(self.sky["depth"], size, generator, self.wide)
         thickness, variation = generator.uniform(0.2, 1.4), generator.uniform(0.0, 0.9)
         transmission = np.exp(-thickness * (1.0 + variation * (2.0 * depth - 1.0)))
         darkest = 0.6
@@ -176,6 +183,22 @@ def _ground(
     image = maker.source["clean"][index]
     ground = recoloured(cut(image, choose_window(image, size, generator), size), maker.recoloured, generator)
     return under_snow(whitened(ground, maker.sky, maker.whitened, generator), maker.snowy, generator)
+
+
+def piece_of_sky(
+    fields: Sequence[npt.NDArray[np.uint8]], size: int, generator: np.random.Generator, wide: float
+) -> npt.NDArray[np.float32]:
+    """Cut a crop out of one of several fields, in a share `wide` of cases out of a larger part, reduced to `size`.
+
+    A crop is smaller than the scenes that are to be restored: over it haze is all but even, and a cloud is everywhere
+    or nowhere.
+    """
+    if not wide or generator.random() >= wide:
+        return piece_of_one(fields, size, generator)
+    edge = min(fields[0].shape)
+    part = round(size * max(1.0, edge / size) ** generator.random())
+    piece: npt.NDArray[np.float32] = resize_bicubic(piece_of_one(fields, part, generator), (size, size)).clip(0, 1)
+    return piece
 
 
 def recoloured(image: npt.NDArray[np.float32], share: float, generator: np.random.Generator) -> npt.NDArray[np.float32]:

@@ -16,6 +16,7 @@ from datprl_toolkit.training.weather_crops import (
     EvenHaze,
     SimulatedClouds,
     SimulatedHaze,
+    piece_of_sky,
     recoloured,
     under_snow,
     whitened,
@@ -108,6 +109,18 @@ def test_sparse_clouds_are_few_and_are_there() -> None:
     assert np.mean([0.005 < cover < 0.15 for cover in few]) > 0.85
     assert np.quantile(few, 0.9) > 3 * np.quantile(few, 0.1), "not all alike"
     assert np.mean(many) > 3 * np.mean(few)
+
+
+def test_a_wide_sky_shows_a_crop_more_of_what_a_field_holds() -> None:
+    ramp = np.repeat(np.linspace(0, 255, 160).astype(np.uint8)[None], 160, axis=0)
+
+    def ranges(wide: float) -> list[float]:
+        return [float(np.ptp(piece_of_sky([ramp], 16, np.random.default_rng(number), wide))) for number in range(40)]
+
+    near, wide = ranges(0.0), ranges(1.0)
+    assert max(near) < 0.12
+    assert min(wide) > 0.08
+    assert max(wide) > 0.8
 
 
 def test_even_haze_is_grey_and_of_one_strength_all_over(data: PreparedData) -> None:
