@@ -1,13 +1,13 @@
 """Pictures of what the shipped weights do: input, best classical method, restored, truth; and not the best ones.
 
-    python benchmarks/gallery.py PREPARED classical.json
+    python benchmarks/gallery.py DATA PREPARED classical.json
 
-PREPARED is what `recipes/prepare_data.py` made, `classical.json` what `benchmarks/bench_classical.py` wrote. Of many
-validation images those are shown whose gain stands at a quarter, the middle and three quarters of the ranking. Only
-images whose licence lets them be shown are: CT and PET of ACRIN-NSCLC-FDG-PET (CC BY 3.0, TCIA), EuroSAT (MIT), the
-aerial image OSBS_029 of DeepForest (MIT) under simulated clouds and haze, photos that come with scikit-image (CC0
-or public domain), and the MR slice of pydicom-data (MIT), which `make demo` fetches, under simulated degradations. None
-was trained on.
+PREPARED is what `recipes/prepare_data.py` made of DATA, `classical.json` what `benchmarks/bench_classical.py` wrote. Of
+many images those are shown whose gain stands at a quarter, the middle and three quarters of the ranking. Only images
+whose licence lets them be shown are: CT and PET of ACRIN-NSCLC-FDG-PET (CC BY 3.0, TCIA), EuroSAT (MIT), photos that
+come with scikit-image (CC0 or public domain), the MR slice of pydicom-data (MIT), which `make demo` fetches, and under
+simulated clouds and haze the aerial image OSBS_029 of DeepForest (MIT) and the scenes with which rasterio, rio-tiler
+and rio-cogeo are tested (BSD 3-clause). None was trained on.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import numpy as np
 import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from benchmarks import other_sources
 from benchmarks.classical import METHODS, best_classical
 from datprl_toolkit.degradations import (
     add_rain,
@@ -56,7 +57,8 @@ PHOTOS = ("astronaut", "coffee", "chelsea")
 SHOWN = ("ct_denoising", "pet_synthesis", "remote_sensing_super_resolution")
 """Tasks of whose validation images some may be shown."""
 AERIAL = "DeepForest_OSBS_029"
-AERIAL_PLACES = ((0, 0), (0, 144), (144, 72))
+SCENES = ("rasterio_corrupt", "rio-cogeo_image_webp", "rio-tiler_201404", "rio-tiler_cog_hirise_mars")
+"""Beginnings of the names of the scenes that may be shown and whose truth is free of clouds."""
 MR_SLICE = Path(__file__).resolve().parents[1] / ".cache/demo/data_store/data/MR-SIEMENS-DICOM-WithOverlays.dcm"
 MR_PLACES = ((114, 0), (114, 114), (114, 228))
 EDGE = 256
@@ -65,7 +67,8 @@ EDGE = 256
 def main() -> None:
     """Draw one picture for each task."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", type=Path, help="folder of prepared data")
+    parser.add_argument("data", type=Path, help="folder of the images")
+    parser.add_argument("prepared", type=Path, help="folder of prepared data")
     parser.add_argument("classical", type=Path, help="figures of bench_classical.py")
     parser.add_argument("--weights", default="small", help="name or path")
     parser.add_argument("--out", type=Path, default=Path("docs/images/gallery"), help="folder for the pictures")
@@ -79,14 +82,14 @@ def main() -> None:
         return restore(network, image, card.config.grid, torch.device("cpu"))
 
     photos = [(name, photo(name)) for name in PHOTOS]
-    data = load_prepared(arguments.data)
+    data = load_prepared(arguments.prepared)
     for task in (each.name for each in card.tasks):
         if task in SHOWN:
             pairs = data.validation[task]
             all_pairs = list(zip(pairs.names, pairs.inputs, pairs.targets, strict=True))
             chosen = spread([pair for pair in all_pairs if allowed(task, pair[0])], restored)
         elif task in ("cloud_removal", "dehazing"):
-            chosen = aerial(data, task)
+            chosen = spread(scenes(data, arguments.data, task), restored)
         elif task == "mri_super_resolution":
             chosen = abdomen(MR_SLICE)
         else:
@@ -117,11 +120,12 @@ def photo(name: str) -> FloatArray:
     return cut[: cut.shape[0] // 4 * 4, : cut.shape[1] // 4 * 4]
 
 
-def aerial(data: PreparedData, task: str) -> list[Pair]:
-    """Return three parts of the one validation image under haze or clouds that may be shown."""
-    pairs = data.validation[task]
-    place = pairs.names.index(f"simulated/{AERIAL}")
-    return parts((AERIAL, pairs.inputs[place], pairs.targets[place]), AERIAL_PLACES)
+def scenes(prepared: PreparedData, data: Path, task: str) -> list[Pair]:
+    """Return the one validation image in haze or under clouds that may be shown, and scenes of other sources."""
+    validation = prepared.validation[task]
+    place = validation.names.index(f"simulated/{AERIAL}")
+    others = [pair for pair in other_sources.pairs(task, data) if pair[0].startswith(SCENES)]
+    return [(AERIAL, validation.inputs[place], validation.targets[place]), *others]
 
 
 def abdomen(path: Path) -> list[Pair]:

@@ -126,6 +126,8 @@ class TrainingConfig:
     anchored
         Share of the run during which some images are given the prompts of their task and domain: all of them at
         the first step, none from its end on. It needs a factor for the loss term of the same name.
+    clean_anchored
+        Whether the loss term ``anchor`` also wants the prompt of the task for images that are clean already.
     prompt_gain
         Factor of the initial weights through which the prompt enters the blocks. Above 1, a network that is new
         treats images with different prompts differently from the first step.
@@ -183,6 +185,7 @@ class TrainingConfig:
     left_out: tuple[str, ...] = ()
     frozen: tuple[str, ...] = ()
     anchored: float = 0.0
+    clean_anchored: bool = True
     prompt_gain: float = 1.0
     domain_prompts: DomainPrompts = "pool"
     baseline: str | None = None

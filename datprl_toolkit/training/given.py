@@ -68,6 +68,17 @@ class GivenPrompts:
         return Anchors(None if given is None else given.task, kinds)
 
 
+def without_clean(anchors: Anchors | None, degraded: Tensor, clean: Tensor) -> Anchors | None:
+    """Take the prompt of their task away from images that are clean already: it is -1.
+
+    What few clouds change looks much like a clean image, and may not be learnt while that counts as cloudy too.
+    """
+    if anchors is None or anchors.task is None:
+        return anchors
+    changed = (degraded != clean).flatten(1).any(dim=1)
+    return Anchors(torch.where(changed, anchors.task, -1), anchors.domain)
+
+
 @torch.no_grad()
 def sharpen_pools(*pools: PromptPool | None) -> None:
     """Let the chosen prompt outweigh the others, so that a given and a well-chosen prompt differ little."""

@@ -163,11 +163,12 @@ def anchor_loss(similarity: Tensor, anchor: Tensor, temperature: float = 0.1) ->
     similarity
         (B, N) cosine similarities of queries and keys.
     anchor
-        (B,) index of each image's prompt.
+        (B,) index of each image's prompt; -1 for images that none stands for.
     temperature
         Divides the similarities.
     """
-    return functional.cross_entropy(similarity / temperature, anchor)
+    summed = functional.cross_entropy(similarity / temperature, anchor, ignore_index=-1, reduction="sum")
+    return summed / (anchor >= 0).sum().clamp_min(1)
 
 
 def reconstruction_losses(

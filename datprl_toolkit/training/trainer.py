@@ -25,7 +25,13 @@ from datprl_toolkit.training.baselines import GRID, Baseline, make_baseline
 from datprl_toolkit.training.batches import BalancedBatches
 from datprl_toolkit.training.checkpoints import load_checkpoint, save_checkpoint
 from datprl_toolkit.training.configuration import TrainingConfig
-from datprl_toolkit.training.given import GivenPrompts, fix_domain_texts, sharpen_pools, strengthen_prompts
+from datprl_toolkit.training.given import (
+    GivenPrompts,
+    fix_domain_texts,
+    sharpen_pools,
+    strengthen_prompts,
+    without_clean,
+)
 from datprl_toolkit.training.losses import training_loss
 from datprl_toolkit.training.makers import task_makers
 from datprl_toolkit.training.validation import format_table, validate
@@ -285,7 +291,7 @@ class Trainer:
             self.config.losses,
             image_weight=torch.tensor(factors, device=self.device),
             text=self._text_features(batch.keys),
-            anchors=anchors,
+            anchors=anchors if self.config.clean_anchored else without_clean(anchors, degraded, clean),
         )
         torch.autograd.backward(self.scaler.scale(total))
         with torch.no_grad():

@@ -234,6 +234,13 @@ def test_anchor_loss_is_the_cross_entropy_of_choosing_the_prompt_of_the_task(gen
     check(lambda x: anchor_loss(x, torch.tensor(anchors), 0.2), plain, generator.uniform(-1, 1, (2, 5)))
 
 
+def test_anchor_loss_leaves_out_images_without_an_anchor() -> None:
+    similarity = torch.rand(3, 5)
+    partly = anchor_loss(similarity, torch.tensor([2, -1, 4]))
+    torch.testing.assert_close(partly, anchor_loss(similarity[[0, 2]], torch.tensor([2, 4])))
+    assert anchor_loss(similarity, torch.tensor([-1, -1, -1])).item() == 0.0
+
+
 @pytest.mark.parametrize("pools", ["both", "task", "domain", "none"])
 def test_total_is_the_sum_of_the_terms_times_their_factors_over_the_pools_that_are_on(pools: str) -> None:
     torch.manual_seed(0)

@@ -16,6 +16,7 @@ import torch
 from datprl_toolkit.errors import DatprlError, InputError, ResourceError
 from datprl_toolkit.network import Anchors, DatprlNetwork, PromptPoolConfig
 from datprl_toolkit.training import Trainer
+from datprl_toolkit.training.given import without_clean
 from datprl_toolkit.training.validation import format_table, restore
 
 if TYPE_CHECKING:
@@ -187,6 +188,31 @@ def test_given_prompts_become_fewer_until_the_network_chooses_alone(
     assert shares[0] == 1.0
     assert 0.0 < shares[1] < 1.0
     assert shares[2:] == [0.0, 0.0]
+
+
+def test_clean_images_have_the_prompt_of_no_task_and_keep_that_of_their_domain() -> None:
+    clean = torch.rand(3, 3, 4, 4)
+    degraded = clean.clone()
+    degraded[1, 0, 2, 2] += 0.1
+    anchors = without_clean(Anchors(torch.tensor([4, 5, 6]), torch.tensor([1, 1, 2])), degraded, clean)
+    assert anchors is not None
+    assert anchors.task is not None
+    assert anchors.domain is not None
+    assert anchors.task.tolist() == [-1, 5, -1]
+    assert anchors.domain.tolist() == [1, 1, 2]
+    assert without_clean(None, degraded, clean) is None
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_a_batch_of_clean_images_is_anchored_to_its_tasks_if_that_is_wanted(
+    config: TrainingConfig, data: PreparedData, tmp_path: Path, wanted: bool
+) -> None:
+    pool = replace(config.network.task_pool or PromptPoolConfig(), size=9)
+    network = replace(config.network, task_pool=pool, domain_pool=None)
+    anchored = replace(
+        config, network=network, identity=1.0, losses=replace(config.losses, anchor=0.2), clean_anchored=wanted
+    )
+    assert (Trainer(anchored, data, tmp_path, report=quiet).train_step()["anchor"] > 0) == wanted
 
 
 def test_a_checkpoint_of_other_settings_or_data_is_refused(
