@@ -15,7 +15,7 @@ class ErrorCode(StrEnum):
     MISSING = "E_MISSING"  # a path does not exist
     EMPTY = "E_EMPTY"  # a folder, file or series without anything to restore
     UNKNOWN_FORMAT = "E_UNKNOWN_FORMAT"  # a file whose content is none of the formats we read
-    CORRUPT = "E_CORRUPT"  # a file of a known format that cannot be decoded
+    CORRUPT = "E_CORRUPT"  # a file that cannot be read, or not be decoded although its format is known
     TRUNCATED = "E_TRUNCATED"  # a file that ends before its data do
     CODEC = "E_CODEC"  # compressed data whose decoder is not installed
     UNSUPPORTED = "E_UNSUPPORTED"  # valid input of a kind that must not or cannot be restored
@@ -97,6 +97,16 @@ class OptionError(DatprlError, ValueError):
 
 class ResourceError(DatprlError, RuntimeError):
     """The machine lacks what is needed: a device, memory or a package."""
+
+
+def unreadable(where: object, error: OSError) -> InputError:
+    """Return the error for an input that the operating system does not let us read."""
+    return InputError(
+        ErrorCode.CORRUPT,
+        f"it cannot be read: {error.strerror or error}",
+        where=where,
+        remedy="Check its permissions and the disk",
+    )
 
 
 def missing_package(package: str, extra: str, purpose: str) -> ResourceError:

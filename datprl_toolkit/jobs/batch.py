@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from datprl_toolkit.errors import ErrorCode, OptionError, missing_package
+from datprl_toolkit.files import check_absent, check_apart
+from datprl_toolkit.jobs.outputs import check_preview
 from datprl_toolkit.jobs.restore import RestoreOptions, scene_options
 from datprl_toolkit.reports import write_preview
 from datprl_toolkit.restoring import Restorer
@@ -55,7 +57,7 @@ def restore_batch(
     shared_context
         Whether all scenes share one context, as the tiles of a mosaic should.
     previews
-        A folder for one PNG for each scene that this run restores.
+        A folder for one PNG for each scene that this run restores; those of scenes that are done already stay.
     watcher
         Is told what happens, and may cancel by an exception.
     announce
@@ -71,14 +73,18 @@ def restore_batch(
     from datprl_toolkit.remote_sensing.batch import restore_batch as run
 
     destination = Path(destination)
+    if previews is not None:
+        check_preview(previews / "preview.png")
     chosen = scene_options(options)
+    if options.stac:
+        _check_items(sources, destination, scenes, form)
     if not isinstance(restorer, Restorer):
         restorer = restorer()
     if announce is not None:
         announce(f"{len(scenes)} scene{'s' if len(scenes) > 1 else ''}; {restorer.describe()}")
     told = watcher or SilentWatcher()
     if previews is not None:
-        told = _Previews(told, previews)
+        told = _Previews(told, previews, overwrite=options.overwrite)
     return run(
         scenes,
         destination,
@@ -102,7 +108,7 @@ def find_batch(
             raise
         raise missing_package(error.name, "geo", "for georeferenced rasters") from error
     _check_destination(sources, Path(destination))
-    return find_scenes(sources, assets=assets)
+    return find_scenes(sources, assets=assets, output=Path(destination))
 
 
 def _check_destination(sources: Sequence[str | Path], destination: Path) -> None:
@@ -117,14 +123,29 @@ def _check_destination(sources: Sequence[str | Path], destination: Path) -> None
             )
 
 
+def _check_items(sources: Sequence[str | Path], destination: Path, scenes: Sequence[BatchScene], form: str) -> None:
+    """Refuse STAC items beside the outputs that would replace a document given as input."""
+    from datprl_toolkit.remote_sensing.stac import item_path
+
+    documents = [Path(source) for source in sources if Path(source).suffix.lower() == ".json"]
+    for scene in scenes if documents else ():
+        for document in documents:
+            check_apart(document, item_path(destination / f"{scene.name}.{form}"))
+
+
 class _Previews:
     """Passes everything on, and draws each finished scene."""
 
-    def __init__(self, watcher: BatchWatcher, folder: Path) -> None:
+    def __init__(self, watcher: BatchWatcher, folder: Path, *, overwrite: bool) -> None:
         self._watcher = watcher
         self._folder = folder
+        self._overwrite = overwrite
 
     def planned(self, scenes: Sequence[BatchScene], skipped: Sequence[BatchScene]) -> None:
+        done = {scene.name for scene in skipped}
+        for scene in scenes:
+            if scene.name not in done:
+                check_absent(self._picture(scene), overwrite=self._overwrite)
         self._watcher.planned(scenes, skipped)
 
     def started(self, scene: BatchScene) -> None:
@@ -135,5 +156,8 @@ class _Previews:
 
     def finished(self, scene: BatchScene, record: BatchRecord, outcome: Outcome | None) -> None:
         if outcome is not None and outcome.comparisons:
-            write_preview(self._folder / f"{scene.name}.png", outcome.comparisons, overwrite=True)
+            write_preview(self._picture(scene), outcome.comparisons, overwrite=self._overwrite)
         self._watcher.finished(scene, record, outcome)
+
+    def _picture(self, scene: BatchScene) -> Path:
+        return self._folder / f"{scene.name}.png"

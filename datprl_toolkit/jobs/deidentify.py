@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from datprl_toolkit.files import check_place
+from datprl_toolkit.jobs.outputs import check_folder_name
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
@@ -18,4 +21,6 @@ def deidentify(
     """Write copies without the identity of the patient; as :func:`datprl_toolkit.medical.deidentifying.deidentify`."""
     from datprl_toolkit.medical.deidentifying import deidentify as write_copies
 
+    check_folder_name(destination, "de-identified copies are", "Give the name of a folder")
+    check_place(destination)
     return write_copies(sources, destination, overwrite=overwrite, progress=progress)

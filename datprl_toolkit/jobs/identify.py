@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from datprl_toolkit.errors import ErrorCode, InputError
+from datprl_toolkit.errors import ErrorCode, InputError, unreadable
 from datprl_toolkit.medical.nifti_format import has_nifti_content
 from datprl_toolkit.remote_sensing.formats import has_raster_content, is_zarr
 from datprl_toolkit.remote_sensing.reading_sources import is_scene_name
@@ -22,8 +22,15 @@ def identify(source: str | Path) -> Kind:
     ------
     InputError
         ``E_MISSING`` if it does not exist, ``E_EMPTY`` if there is nothing in it, ``E_UNKNOWN_FORMAT`` if it is
-        nothing that can be restored, ``E_AMBIGUOUS`` for a folder of scenes.
+        nothing that can be restored, ``E_AMBIGUOUS`` for a folder of scenes, ``E_CORRUPT`` if it cannot be read.
     """
+    try:
+        return _identify(source)
+    except OSError as error:
+        raise unreadable(error.filename or source, error) from error
+
+
+def _identify(source: str | Path) -> Kind:
     if is_scene_name(str(source)):
         return "raster"
     source = Path(source)

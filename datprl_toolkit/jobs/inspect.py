@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from datprl_toolkit.errors import DatprlError
+from datprl_toolkit.errors import DatprlError, unreadable
 from datprl_toolkit.jobs.identify import Kind, identify, identify_file
 from datprl_toolkit.remote_sensing.formats import is_zarr
 from datprl_toolkit.restoring import ProgressCallback, silent
@@ -49,7 +49,7 @@ def inspect(source: str | Path, *, quick: bool = False, progress: ProgressCallba
     if is_scene_name(str(source)):
         return _inspect_scene(source, quick, progress)
     source = Path(source)
-    if not source.is_dir() or is_zarr(source):
+    if not os.path.isdir(source) or is_zarr(source):  # noqa: PTH112 (Path.is_dir raises where identify says why)
         return _INSPECTORS[identify(source)](source, quick, progress)
     return _inspect_folder(source, quick, progress)
 
@@ -57,8 +57,13 @@ def inspect(source: str | Path, *, quick: bool = False, progress: ProgressCallba
 def _inspect_folder(folder: Path, quick: bool, progress: ProgressCallback) -> Inspection:
     """Describe everything in a folder: DICOM and pictures together, other files one by one."""
     files: dict[Kind | None, list[Path]] = {}
+    errors: list[DatprlError] = []
     for path in _pieces(folder):
-        kind = identify_file(path) if path.is_dir() or path.stat().st_size else None
+        try:
+            kind = identify_file(path) if path.is_dir() or path.stat().st_size else None
+        except OSError as error:
+            errors.append(unreadable(path, error))
+            continue
         files.setdefault(kind, []).append(path)
     places: list[tuple[Kind, Path]] = []
     for kind, found in files.items():
@@ -66,9 +71,8 @@ def _inspect_folder(folder: Path, quick: bool, progress: ProgressCallback) -> In
             places.extend((kind, path) for path in ([folder] if kind in ("dicom", "images") else found))
     places.sort(key=lambda place: (place[0] != "dicom", place[1]))
     items: list[Inspected] = []
-    problems: list[Finding] = []
+    problems = [Finding.of_error(error, folder) for error in errors]
     skipped = Counter[str]()
-    errors: list[DatprlError] = []
     for kind, path in places:
         try:
             part = _INSPECTORS[kind](path, quick, progress)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from datprl_toolkit.errors import ErrorCode, OptionError, missing_package
+from datprl_toolkit.files import check_file_place
 from datprl_toolkit.jobs.restore import RestoreOptions, scene_options
 from datprl_toolkit.restoring import ProgressCallback, Restorer, silent
 
@@ -45,6 +46,7 @@ def map_scene_prompts(
         raise OptionError(
             ErrorCode.OPTION, "a map of prompts is GeoJSON", where=destination, remedy="End the name in .geojson"
         )
+    check_file_place(destination)
     chosen = scene_options(options)
     if not isinstance(restorer, Restorer):
         restorer = restorer()

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from datprl_toolkit.errors import ErrorCode, OptionError
-from datprl_toolkit.files import check_absent, check_apart
+from datprl_toolkit.files import check_absent, check_apart, check_replaceable
 from datprl_toolkit.intensity.profile import check_strength
 from datprl_toolkit.jobs.identify import Kind, identify
+from datprl_toolkit.jobs.outputs import check_names, check_places, output_stays
 from datprl_toolkit.jobs.report import make_report
 from datprl_toolkit.medical.nifti_format import is_nifti_name
 from datprl_toolkit.remote_sensing.reading_sources import is_scene_name
@@ -164,15 +165,19 @@ def restore(
         check_single(restorer)
     if announce is not None:
         announce(f"{_DESCRIPTIONS[kind]}; {restorer.describe()}")
+    pages = [page for page in (options.preview, options.report) if page is not None]
+    # Asked before the output is there: only a job that was finished before has pages of its own.
+    replaced = all(_replaces(page, destination, options) for page in pages)
     if named is not None:
         outcome = _restore_scene(named, destination, restorer, options, progress)
     else:
         outcome = _RUNNERS[kind](source, destination, restorer, options, progress)
-    if options.preview is not None:
-        write_preview(options.preview, outcome.comparisons, overwrite=options.overwrite)
-    if options.report is not None:
-        made = make_report(source, destination, restorer=restorer, warnings=outcome.warnings, progress=progress)
-        write_report(made, options.report, overwrite=options.overwrite)
+    with output_stays(destination):
+        if options.preview is not None:
+            write_preview(options.preview, outcome.comparisons, overwrite=replaced)
+        if options.report is not None:
+            made = make_report(source, destination, restorer=restorer, warnings=outcome.warnings, progress=progress)
+            write_report(made, options.report, overwrite=replaced)
     return outcome
 
 
@@ -193,9 +198,11 @@ def check_job(source: str | Path, destination: str | Path, options: RestoreOptio
     kind = identify(named or source)
     _check_options(kind, options)
     _check_report(kind, destination, options, named)
+    check_names(kind, destination, options)
     _check_paths(source, destination, options)
-    if named is not None:
-        _check_apart_from_scene(named, destination, options)
+    check_places(kind, source, destination, options)
+    if kind == "raster":
+        _check_apart_from_scene(named or source, destination, options)
     return kind, named
 
 
@@ -239,11 +246,11 @@ def _check_options(kind: Kind, options: RestoreOptions) -> None:
         )
 
 
-def _check_apart_from_scene(named: str, destination: Path, options: RestoreOptions) -> None:
+def _check_apart_from_scene(named: str | Path, destination: Path, options: RestoreOptions) -> None:
     """Refuse outputs that would replace one of the files of a scene."""
     from datprl_toolkit.remote_sensing.reading_sources import locate
 
-    for original in locate(named).originals:
+    for original in locate(named).protected:
         for output in (destination, options.preview):
             if output is not None:
                 check_apart(original, output)
@@ -287,7 +294,7 @@ def _check_paths(source: Path, destination: Path, options: RestoreOptions) -> No
                 remedy="Choose an output outside",
             )
         resumed = options.resume and output in (destination, options.uncertainty)
-        check_absent(output, overwrite=options.overwrite or resumed)
+        check_absent(output, overwrite=resumed or _replaces(output, destination, options))
     for name, path in beside.items():
         others = {"output": destination} | {other: place for other, place in beside.items() if other != name}
         for other, place in others.items():
@@ -299,7 +306,21 @@ def _check_paths(source: Path, destination: Path, options: RestoreOptions) -> No
                     remedy="Give it a name of its own",
                 )
     if options.report is not None:
-        check_report(options.report, overwrite=options.overwrite)
+        check_report(options.report, overwrite=_replaces(options.report, destination, options))
+
+
+def _replaces(page: Path, destination: Path, options: RestoreOptions) -> bool:
+    """Tell whether a preview or report may be replaced: as asked, or as that of the finished job that is resumed.
+
+    Raises
+    ------
+    OutputError
+        ``E_EXISTS`` if what a resumed job would replace is none of this package.
+    """
+    if options.overwrite or not (options.resume and destination.exists()):
+        return options.overwrite
+    check_replaceable(page)
+    return True
 
 
 def _restore_dicom(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from datprl_toolkit.errors import missing_package
-from datprl_toolkit.files import check_absent, check_apart
+from datprl_toolkit.files import check_absent, check_apart, check_file_place
 from datprl_toolkit.reports.seams import write_seam_picture
 from datprl_toolkit.restoring import ProgressCallback, silent
 
@@ -58,9 +58,10 @@ def find_seams(
         raise missing_package(error.name, "geo", "for georeferenced rasters") from error
     if picture is not None:
         for given in (source, original, against):
-            for path in locate(given).originals if given is not None else ():
+            for path in locate(given).protected if given is not None else ():
                 check_apart(path, picture)
         check_absent(picture, overwrite=overwrite)
+        check_file_place(picture)
     report = measure_seams(source, tile=tile, original=original, bands=bands, progress=progress)
     compared = None if against is None else measure_disagreement(source, against, bands=bands, progress=progress)
     if picture is not None:

@@ -124,7 +124,7 @@ def write_blended(
     derived = DerivedSeries(provenance, free_series_number(volume.series_number, set(taken)), options.private)
     open_writer = MultiframeWriter if volume.enhanced else SeriesWriter
     total = len(volume.slices)
-    with staged_folder(destination, overwrite=options.overwrite) as folder:
+    with staged_folder(destination, overwrite=options.overwrite, recognised=True) as folder:
         writer = open_writer(volume, derived, folder)
         for index, image in enumerate(volume.slices):
             stored = image.read_stored()

@@ -70,10 +70,14 @@ def deidentify(
                 where=destination,
                 remedy="Choose an output outside",
             )
-    files = [_files(source) for source in sources]
+    files, left_out = [], 0
+    for source in sources:
+        found, others = _files(source)
+        files.append(found)
+        left_out += others
     anonymizer = _anonymizer()
     burned = done = 0
-    with staged_folder(destination, overwrite=overwrite) as folder:
+    with staged_folder(destination, overwrite=overwrite, recognised=True) as folder:
         for number, (source, found) in enumerate(zip(sources, files, strict=True), start=1):
             target = folder / f"{number:02d}" if len(sources) > 1 else folder
             target.mkdir(exist_ok=True)
@@ -83,20 +87,32 @@ def deidentify(
                 progress(Progress("de-identifying", done, sum(map(len, files)), "files"))
             _check_suv(source, target)
     warnings = ["W_FREE_TEXT: descriptions and comments are left as they are; look at them"]
+    if left_out:
+        warnings.append(f"W_SKIPPED_KIND: {left_out} x file that is not DICOM: not copied")
     if burned:
         warnings.append(f"W_BURNED_IN: {burned} images say that text is burned into their pixels, which stays")
     return Deidentified(f"{done} files de-identified", tuple(warnings))
 
 
-def _files(source: Path) -> list[Path]:
-    """Return the DICOM files under a path."""
+def _files(source: Path) -> tuple[list[Path], int]:
+    """Return the DICOM files under a path, and how many others there are; files without a preamble count as DICOM."""
     if not source.exists():
         raise InputError(ErrorCode.MISSING, "there is no such file or folder", where=source)
     found = [source] if source.is_file() else sorted(path for path in source.rglob("*") if path.is_file())
-    readable = [path for path in found if header.has_preamble(path) and path.name != "DICOMDIR"]
+    found = [path for path in found if path.name != "DICOMDIR"]
+    readable = [path for path in found if _is_dicom(path)]
     if not readable:
         raise InputError(ErrorCode.EMPTY, "no DICOM file was found", where=source)
-    return readable
+    return readable, len(found) - len(readable)
+
+
+def _is_dicom(path: Path) -> bool:
+    """Tell whether a file is DICOM; one that is and cannot be read fails later, by its name."""
+    try:
+        header.read_dataset(path, pixels=False)
+    except InputError as error:
+        return error.code is not ErrorCode.UNKNOWN_FORMAT
+    return True
 
 
 def _anonymizer() -> Any:

@@ -79,7 +79,12 @@ class DerivedSeries:
     @property
     def series_instance_uid(self) -> str:
         """Identifier of the new series."""
-        return self.provenance.identifier("series")
+        return self.identifier("series")
+
+    def identifier(self, *parts: str) -> str:
+        """Return a unique identifier, another one for another choice of private attributes."""
+        private = () if self.private == "quant" else (f"private {self.private}",)
+        return self.provenance.identifier(*parts, *private)
 
 
 def free_series_number(source: int | None, taken: set[int]) -> int:
@@ -109,7 +114,7 @@ def derive_image(source: FileDataset, image: Slice, encoded: EncodedSlice, serie
     provenance = series.provenance
     mark_lossy_source(source, image.pixel_format)
     source = as_little_endian(source)
-    start_derivation(source, series, provenance.identifier("image", image.sop_instance_uid))
+    start_derivation(source, series, series.identifier("image", image.sop_instance_uid))
     source.ImageType = derived_image_type(source, provenance.modality)
     write_grid(source, [image])
     source.SourceImageSequence = [

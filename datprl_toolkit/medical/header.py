@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import os
+import re
 import struct
 import warnings
 from contextlib import contextmanager
@@ -28,6 +29,8 @@ STANDARD_UID_ROOT = "1.2.840.10008."
 PIXEL_DATA_TAGS = (b"\xe0\x7f\x10\x00", b"\x7f\xe0\x00\x10")  # (7FE0,0010), little and big endian
 FIRST_GROUPS = (b"\x02\x00", b"\x00\x02", b"\x08\x00", b"\x00\x08")  # little and big endian
 SEARCH_CHUNK = 1 << 20
+SHORTEST_NAME = 3  # letters; shorter parts of a name would be found in many words
+WITHHELD = "(withheld: it names the patient)"
 
 
 _tolerant: ContextVar[bool] = ContextVar("tolerant", default=False)
@@ -223,3 +226,16 @@ def items(dataset: Dataset, keyword: str) -> tuple[Dataset, ...]:
     if found is None or isinstance(found, (str, bytes)) or not hasattr(found, "__iter__"):
         return ()
     return tuple(item for item in found if isinstance(item, Dataset))
+
+
+def describe_series(dataset: Dataset) -> str:
+    """Return Series Description (0008,103E), by which people tell series apart, unless it names the patient.
+
+    It is free text that PS3.15 table E.1-1 allows to keep once it is cleaned. Names, identifiers and dates are shown
+    nowhere; here they are looked for, since some sites type them into it.
+    """
+    written = text(dataset, "SeriesDescription")
+    names = re.split(r"[\^=\s]+", text(dataset, "PatientName"))
+    secrets = [*names, text(dataset, "PatientID"), text(dataset, "PatientBirthDate")]
+    named = any(len(part) >= SHORTEST_NAME and part.casefold() in written.casefold() for part in secrets)
+    return WITHHELD if named else written

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,9 +17,6 @@ if TYPE_CHECKING:
     from pydicom.uid import UID
 
     from datprl_toolkit.medical.volume import Volume
-
-SHORTEST_NAME = 3  # letters; shorter parts of a name would be found in many words
-WITHHELD = "(withheld: it names the patient)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +87,7 @@ def read_notes(volume: Volume) -> SeriesNotes:
     scanner = (header.text(first, "Manufacturer"), header.text(first, "ManufacturerModelName"))
     return SeriesNotes(
         slices=tuple(notes),
-        description=describe_series(first),
+        description=header.describe_series(first),
         scanner=" ".join(filter(None, scanner)),
         image_type=header.texts(first, "ImageType"),
         thickness=header.number(_pixel_measures(first), "SliceThickness"),
@@ -114,16 +110,3 @@ def _slice_notes(dataset: FileDataset) -> SliceNotes:
         syntax=header.transfer_syntax(dataset),
         lossy=header.text(dataset, "LossyImageCompression") == "01",
     )
-
-
-def describe_series(dataset: FileDataset) -> str:
-    """Return Series Description (0008,103E), by which people tell series apart, unless it names the patient.
-
-    It is free text that PS3.15 table E.1-1 allows to keep once it is cleaned. Names, identifiers and dates are shown
-    nowhere; here they are looked for, since some sites type them into it.
-    """
-    written = header.text(dataset, "SeriesDescription")
-    names = re.split(r"[\^=\s]+", header.text(dataset, "PatientName"))
-    secrets = [*names, header.text(dataset, "PatientID"), header.text(dataset, "PatientBirthDate")]
-    named = any(len(part) >= SHORTEST_NAME and part.casefold() in written.casefold() for part in secrets)
-    return WITHHELD if named else written

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from datprl_toolkit.errors import DatprlError
+from datprl_toolkit.medical import header
 from datprl_toolkit.medical.choose import choose_series
+from datprl_toolkit.medical.enhanced_pet import classic_header
 from datprl_toolkit.medical.grouping import SAME_ORIENTATION, group_series
 from datprl_toolkit.medical.header_notes import read_notes
 from datprl_toolkit.medical.inspection_facts import (
@@ -24,12 +26,11 @@ from datprl_toolkit.medical.other_readers import (
     LOWEST_HOUNSFIELD,
     foretell,
     instance_order,
-    is_stored_anew,
     mixed_folder,
 )
 from datprl_toolkit.medical.pixels import check_decoder
 from datprl_toolkit.medical.profiles import choose_profile, volume_suv_factors
-from datprl_toolkit.medical.quantity import SUV_UNITS, SuvType
+from datprl_toolkit.medical.quantity import SUV_UNITS, SuvType, stand_in_note
 from datprl_toolkit.medical.reading import scan
 from datprl_toolkit.medical.survey import Survey, ValueCount
 from datprl_toolkit.restoring.inspection import Fact, Finding, Inspected, Inspection, merged
@@ -201,11 +202,21 @@ def _unusual(series: Series, listed: list[Series], notes: SeriesNotes, decoded: 
     if notes.burned_in:
         text = "Burned In Annotation says that the pixels show text, which may name the patient"
         yield Finding("W_BURNED_IN", text)
+    yield from map(Finding.of_line, source_lines(series, notes))
+
+
+def source_lines(series: Series, notes: SeriesNotes) -> Iterator[str]:
+    """Return what both inspecting and restoring warn of, as lines that begin with a code.
+
+    A result of this toolkit, and for PET another time than Series Time to which the dose is decayed.
+    """
     if notes.restored:
-        yield Finding("W_RESTORED", "the series was made by this toolkit; to restore it again blurs it further")
-    if is_stored_anew(volume, notes, series.earliest):
-        text = "Series Time lies after the acquisition; the dose is decayed to the acquisition instead"
-        yield Finding("W_SERIES_TIME", text)
+        yield "W_RESTORED: the series was made by this toolkit; to restore it again blurs it further"
+    if series.volume.modality == "PT":
+        dataset = classic_header(header.read_dataset(series.volume.slices[0].path, pixels=False))
+        stand_in = stand_in_note(dataset, series.earliest)
+        if stand_in is not None:
+            yield f"W_SERIES_TIME: {stand_in}"
 
 
 def _unusual_values(volume: Volume, decoded: _Decoded) -> Iterator[Finding]:

@@ -18,7 +18,7 @@ _WRITTEN = re.compile(
     r"Restored by datprl-toolkit (?P<version>\S+) \(DATPRL-IR network\); weights (?P<weights>.*?), "
     r"sha256 (?P<sha256>[0-9a-f]*); task (?P<task>.*?); intensity profile (?P<profile>.*?), "
     r"(?P<low>\S+) to (?P<high>\S+) (?P<unit>[^;]*); strength (?P<strength>[\d.e+-]+?)"
-    rf"(?P<mean>, {SAID})?\. "
+    rf"(?P<mean>, {SAID})?(?:, arithmetic \w+)?\. "
 )
 
 

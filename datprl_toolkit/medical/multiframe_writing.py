@@ -154,7 +154,7 @@ def _derive_multiframe(source: FileDataset, image: Slice, series: DerivedSeries)
     provenance = series.provenance
     evidence = _evidence_item(source, image)
     earlier = {keyword: source[keyword] for keyword in CLASSIC_ONLY if keyword in source}
-    start_derivation(source, series, provenance.identifier("image", image.sop_instance_uid))
+    start_derivation(source, series, series.identifier("image", image.sop_instance_uid))
     for keyword in CLASSIC_ONLY:
         del source[keyword]
     for element in earlier.values():

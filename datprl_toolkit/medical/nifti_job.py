@@ -85,6 +85,7 @@ class NiftiJob:
             modality=self.modality,
             created=datetime.min,
             self_ensemble=self.restorer.self_ensemble,
+            arithmetic=self.restorer.arithmetic,
         ).description()
 
     def write(self, source: StackSource, output: NiftiOutput, *, inverted: bool = False) -> tuple[Comparison, ...]:
@@ -93,7 +94,7 @@ class NiftiJob:
         with ExitStack() as stack:
             folder = None
             if output.maps is not None:
-                folder = stack.enter_context(staged_folder(output.maps, overwrite=output.overwrite))
+                folder = stack.enter_context(staged_folder(output.maps, overwrite=output.overwrite, recognised=True))
             voxels = stack.enter_context(
                 nifti_writer(output.path, output.header, self.stored_type, comment, overwrite=output.overwrite)
             )

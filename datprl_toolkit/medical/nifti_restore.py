@@ -14,6 +14,8 @@ from datprl_toolkit.intensity.profile import check_strength
 from datprl_toolkit.medical.choose import check_modality, check_task, choose_series, scan_warnings
 from datprl_toolkit.medical.enlarging import enlarge_volume
 from datprl_toolkit.medical.grouping import group_series
+from datprl_toolkit.medical.header_notes import read_notes
+from datprl_toolkit.medical.inspection import source_lines
 from datprl_toolkit.medical.nifti_from_dicom import SeriesSource, new_header
 from datprl_toolkit.medical.nifti_job import NiftiJob, NiftiOutput
 from datprl_toolkit.medical.nifti_reading import MODALITIES, UNITS, NiftiVolume, Quantity, read_nifti
@@ -278,7 +280,8 @@ def restore_dicom_as_nifti(
     job = NiftiJob(restorer, profile, stored_type, options.strength, progress, looked.volume.modality)
     output = NiftiOutput(destination, options.uncertainty, options.overwrite, header, lambda voxels: voxels)
     comparisons = job.write(slices, output, inverted=looked.volume.inverted)
-    lines = (*warnings, *series.warnings, *looked.warnings, *notes)
+    told = source_lines(series, read_notes(series.volume))
+    lines = (*warnings, *series.warnings, *looked.warnings, *told, *notes)
     return Outcome(destination, f"{slices.shape[0]} slices restored, {words}", lines, comparisons)
 
 

@@ -130,7 +130,7 @@ def write_processed(
     taken = set() if volume.series_number is None else {volume.series_number}
     derived = DerivedSeries(provenance, free_series_number(volume.series_number, taken), "quant")
     open_writer = MultiframeWriter if volume.enhanced else SeriesWriter
-    with staged_folder(destination, overwrite=overwrite) as folder:
+    with staged_folder(destination, overwrite=overwrite, recognised=True) as folder:
         writer = open_writer(volume, derived, folder)
         for index, image in enumerate(volume.slices):
             stored = image.read_stored()

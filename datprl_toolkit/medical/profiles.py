@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Literal, get_args
+
+from pydicom.datadict import dictionary_description, dictionary_VR
+from pydicom.dataset import Dataset
 
 from datprl_toolkit.errors import DatprlError, ErrorCode, InputError, OptionError
 from datprl_toolkit.intensity import IntensityProfile
 from datprl_toolkit.intensity.profile import overlapping_windows
 from datprl_toolkit.medical import header
 from datprl_toolkit.medical.enhanced_pet import classic_header
-from datprl_toolkit.medical.quantity import SuvType, suv_factor, suv_ratio
+from datprl_toolkit.medical.quantity import (
+    GE_GROUP,
+    PHILIPS_GROUP,
+    SuvType,
+    moment,
+    suv_factor,
+    suv_ratio,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
 
     from datprl_toolkit.medical.survey import Survey, ValueCount
@@ -29,6 +41,18 @@ PET_HIGHEST_SUV = 20.0
 PET_SUV = "pet-suv"
 UPPER_PERCENTILE = 99.9
 TAPER_SHARE = 0.05  # of the window, as 20 HU are of the CT window
+SUV_PRIVATE = (GE_GROUP, PHILIPS_GROUP)
+SAME_FACTOR = 1e-6  # relative; headers round alike in all slices, so that rounding never reaches it
+FACTS = (
+    "Units", "SUVType", "CorrectedImage", "PatientWeight", "PatientSize", "PatientSex", "DecayCorrection",
+    "DecayCorrected", "DecayCorrectionDateTime", "SeriesDate", "SeriesTime", "TimezoneOffsetFromUTC",
+)  # fmt: skip
+"""What the factors depend on, besides private attributes and the times of acquisition, which differ by nature."""
+
+INJECTION_FACTS = (
+    "RadionuclideTotalDose", "RadionuclideHalfLife", "RadiopharmaceuticalStartTime",
+    "RadiopharmaceuticalStartDateTime",
+)  # fmt: skip
 
 
 def choose_profile(
@@ -75,7 +99,7 @@ def _pet_profile(found: Survey, earliest: datetime | None) -> tuple[IntensityPro
     except DatprlError as error:
         warning = (
             f"W_NO_SUV: {error.what}; the intensity window ends at the 99.9th percentile of the volume instead of "
-            f"SUV {PET_HIGHEST_SUV:g}"
+            f"SUV {PET_HIGHEST_SUV:g}{f'. {error.remedy}' if error.remedy else ''}"
         )
         where = found.volume.slices[0].path.parent
         return pet_percentile_profile(found.values, found.volume.unit, where), (warning,)
@@ -110,21 +134,94 @@ def volume_suv_factor(volume: Volume, earliest: datetime | None = None) -> float
     Raises
     ------
     InputError
-        ``E_QUANTITY`` as :func:`datprl_toolkit.medical.quantity.suv_factor`.
+        ``E_QUANTITY`` as :func:`datprl_toolkit.medical.quantity.suv_factor`, and if the slices have different factors.
     """
-    return suv_factor(classic_header(header.read_dataset(volume.slices[0].path, pixels=False)), earliest)
+    datasets = _suv_headers(volume)
+    return _common_factor(datasets, partial(suv_factor, earliest=earliest or _earliest(datasets)))
 
 
 def volume_suv_factors(volume: Volume, earliest: datetime | None = None) -> dict[SuvType, float]:
-    """Return the factors from the physical values of a volume to every kind of SUV for which the header has enough."""
-    dataset = classic_header(header.read_dataset(volume.slices[0].path, pixels=False))
+    """Return the factors from the physical values of a volume to every kind of SUV for which the headers have enough.
+
+    A kind for which the slices have different factors is left out.
+    """
+    datasets = _suv_headers(volume)
+    known = earliest or _earliest(datasets)
     factors: dict[SuvType, float] = {}
     for suv_type in get_args(SuvType):
         try:
-            factors[suv_type] = suv_factor(dataset, earliest) * suv_ratio(dataset, suv_type)
+            factors[suv_type] = _common_factor(datasets, partial(_factor_to, suv_type, known))
         except DatprlError:
             continue
     return factors
+
+
+def _factor_to(suv_type: SuvType, earliest: datetime | None, dataset: Dataset) -> float:
+    return suv_factor(dataset, earliest) * suv_ratio(dataset, suv_type)
+
+
+def _common_factor(datasets: Sequence[Dataset], factor: Callable[[Dataset], float]) -> float:
+    """Return the factor that all slices have in common; what it does not depend on may differ between them.
+
+    Raises
+    ------
+    InputError
+        ``E_QUANTITY`` that names what differs between the slices; that of `factor` for the first.
+    """
+    first = factor(datasets[0])
+    for number, dataset in enumerate(datasets[1:], start=2):
+        differing = ""
+        try:
+            differs = abs(factor(dataset) / first - 1.0) > SAME_FACTOR
+        except InputError:
+            differing = _differing(datasets[0], dataset)
+            if not differing:
+                raise
+            differs = True
+        if differs:
+            named = differing or _differing(datasets[0], dataset) or "a private attribute"
+            raise InputError(
+                ErrorCode.QUANTITY,
+                f"the SUV factor is not the same for all slices: in slice {number} another {named} stands than in "
+                "slice 1",
+                where="SUV factor",
+                remedy="Correct the header of the slices that are wrong",
+            )
+    return first
+
+
+def _differing(one: Dataset, other: Dataset) -> str:
+    """Return the names of the attributes, of those that factors depend on, that differ between two headers."""
+    pairs = zip(_facts(one), _facts(other), strict=True)
+    return " and ".join(name for (name, mine), (_, its) in pairs if mine != its)
+
+
+def _facts(dataset: Dataset) -> Iterator[tuple[str, object]]:
+    """Give the name of each attribute that factors depend on, and its value, a number as a number."""
+    injection = next(iter(header.items(dataset, "RadiopharmaceuticalInformationSequence")), Dataset())
+    for item, keywords in ((dataset, FACTS), (injection, INJECTION_FACTS)):
+        for keyword in keywords:
+            words = header.texts(item, keyword)
+            numbers = header.numbers(item, keyword) if dictionary_VR(keyword) == "DS" else ()
+            yield dictionary_description(keyword), numbers or words
+
+
+def _suv_headers(volume: Volume) -> list[Dataset]:
+    """Return the header of every file of a volume, in the words of a classic image, without needless attributes."""
+    datasets = []
+    for path in dict.fromkeys(image.path for image in volume.slices):
+        dataset = classic_header(header.read_dataset(path, pixels=False))
+        # All of them are held at once, and scanners write private blocks of a hundred kilobytes.
+        kept = [tag for tag in list(dataset.keys()) if not tag.is_private or tag.group in SUV_PRIVATE]
+        part = Dataset()
+        part.update({tag: dataset.get_item(tag) for tag in kept})
+        datasets.append(part)
+    return datasets
+
+
+def _earliest(datasets: list[Dataset]) -> datetime | None:
+    found = [moment(dataset, "AcquisitionDate", "AcquisitionTime") for dataset in datasets]
+    return min((each for each in found if each is not None), default=None)
 
 
 def _percentile_profile(

@@ -28,6 +28,7 @@ NO_WINDOW = IntensityProfile("none", 0.0, 1.0, "1")
 """Profile of what was not restored."""
 
 PRODUCT = "datprl-toolkit"
+USUAL = "float32"
 WARNING = "Not for diagnostic use."
 
 # CID 7203 "Image Derivation" has no code for learned restoration; these describe the effect.
@@ -61,6 +62,8 @@ class Provenance:
         By what the grid was enlarged before.
     self_ensemble
         Whether each slice is the mean over its mirror images.
+    arithmetic
+        In which the network ran, as :attr:`datprl_toolkit.restoring.Restorer.arithmetic` says: it changes values.
     """
 
     weights: str
@@ -73,6 +76,7 @@ class Provenance:
     created: datetime
     scale: int = 1
     self_ensemble: bool = False
+    arithmetic: str = USUAL
 
     @classmethod
     def of(
@@ -84,6 +88,7 @@ class Provenance:
         created: datetime,
         *,
         self_ensemble: bool = False,
+        arithmetic: str = USUAL,
     ) -> Provenance:
         """Collect the provenance of `volume` restored with the weights of `card`."""
         return cls(
@@ -98,6 +103,7 @@ class Provenance:
             created=created,
             scale=scale_of(volume),
             self_ensemble=self_ensemble,
+            arithmetic=arithmetic,
         )
 
     def identifier(self, *parts: str) -> str:
@@ -114,6 +120,7 @@ class Provenance:
             self.sources,
             *(() if self.scale == 1 else (f"scale {self.scale}",)),
             *(("self-ensemble",) if self.self_ensemble else ()),
+            *(() if self.arithmetic == USUAL else (self.arithmetic,)),
         )
         return f"2.25.{uuid.uuid5(IDENTIFIER_NAMESPACE, '|'.join((*made_by, *parts))).int}"
 
@@ -121,12 +128,14 @@ class Provenance:
         """Return Derivation Description (0008,2111): what was done, for a person; at most 1024 characters."""
         profile = self.profile
         mean = f", {SAID}" if self.self_ensemble else ""
+        arithmetic = "" if self.arithmetic == USUAL else f", arithmetic {self.arithmetic}"
         enlarged = "" if self.scale == 1 else f"Grid enlarged {self.scale} times by filling k-space with zeros. "
         return (
             f"{enlarged}Restored by {PRODUCT} {datprl_toolkit.__version__} (DATPRL-IR network); "
             f"weights {self.weights[:64]}, sha256 {self.weights_sha256}; task {self.task}; "
             f"intensity profile {profile.name}, "
-            f"{profile.low:.6g} to {profile.high:.6g} {profile.unit}; strength {self.strength:g}{mean}. {WARNING}"
+            f"{profile.low:.6g} to {profile.high:.6g} {profile.unit}; strength {self.strength:g}{mean}{arithmetic}. "
+            f"{WARNING}"
         )
 
     def derivation_codes(self) -> list[Dataset]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta, timezone
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -27,7 +28,10 @@ LARGEST_DOSE = 1e12  # Bq
 LARGEST_WEIGHT = 1000.0  # kg
 LARGEST_HEIGHT = 2.75  # m
 SMALLEST_HEIGHT = 0.2  # m; smaller numbers are not in metres
-LONGEST_UPTAKE = 20.0  # half-lives; nothing is left to be seen after that
+DAY = 86400.0  # s
+ORDINARY_UPTAKE = 12 * 3600.0  # s; longer ones are planned with long-lived nuclides alone
+SLOW_UPTAKE = 4.0  # half-lives; Zr-89 and I-124 are seen after a week, which is two, Cu-64 after two days, almost four
+LONGEST_UPTAKE = 10.0  # half-lives; a thousandth is left after that
 SuvType = Literal["BW", "LBMJANMA", "LBMJAMES128", "BSA"]
 """SUV Type (0054,1006): what the dose is thought to be spread over."""
 
@@ -36,6 +40,9 @@ PHILIPS_GROUP = 0x7053
 PHILIPS_CREATOR = "Philips PET Private Group"
 GE_GROUP = 0x0009
 GE_CREATOR = "GEMS_PETD_01"
+LARGEST_OFFSET = timedelta(hours=14)
+WRITTEN_OFFSET = re.compile(r"([+-])(\d{2})([0-5]\d)")
+TO_THE_MINUTE = re.compile(r"\d{12}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,8 +216,8 @@ def _weight(dataset: Dataset) -> float:
     return weight
 
 
-def _unusable(what: str) -> InputError:
-    return InputError(ErrorCode.QUANTITY, what, where="SUV factor")
+def _unusable(what: str, remedy: str = "") -> InputError:
+    return InputError(ErrorCode.QUANTITY, what, where="SUV factor", remedy=remedy)
 
 
 def _philips_factor(dataset: Dataset) -> float:
@@ -241,46 +248,140 @@ def _decayed_dose(dataset: Dataset, earliest: datetime | None) -> float:
     half_life = header.number(injection, "RadionuclideHalfLife")
     if half_life is None or half_life <= 0:
         raise _unusable("Radionuclide Half Life is absent or absurd")
-    reference = _reference_time(dataset, earliest)
-    elapsed = (reference - _injection_time(injection, reference)).total_seconds()
-    if not 0 <= elapsed <= LONGEST_UPTAKE * half_life:
-        raise _unusable("the time from injection to scan is negative or far too long")
+    elapsed = _uptake(dataset, injection, half_life, earliest)
     return float(dose * 2.0 ** (-elapsed / half_life))
 
 
-def _reference_time(dataset: Dataset, earliest: datetime | None) -> datetime:
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """A moment and the attribute that names it; with a zone where that is known, else in the zone of the series.
+
+    `instead` says why it stands in for Series Time, if it does; `dated` tells whether its date was in the header.
+    """
+
+    when: datetime
+    name: str
+    instead: str = ""
+    dated: bool = True
+
+    def __str__(self) -> str:
+        """Name and time of day; a date could tell who the patient is."""
+        return f"{self.name} ({self.when:%H:%M:%S%z})"
+
+
+def longest_uptake(half_life: float) -> float:
+    """Return the longest time from injection to scan that is believed, in seconds.
+
+    Twelve hours, or four half-lives where that is longer (51 h for Cu-64, 13 days for Zr-89), since scans with
+    long-lived nuclides are made days after the injection; never more than ten half-lives (3.4 h for C-11). For F-18
+    these are twelve hours. Anything longer is a wrong date or a wrong clock.
+    """
+    return min(LONGEST_UPTAKE * half_life, max(ORDINARY_UPTAKE, SLOW_UPTAKE * half_life))
+
+
+def _uptake(dataset: Dataset, injection: Dataset, half_life: float, earliest: datetime | None) -> float:
+    """Return the time from the injection to the moment to which the image was decay-corrected, in seconds.
+
+    Radiopharmaceutical Start DateTime is taken as it is. A time of day alone is that of the day of the scan, or of the
+    day before if that gives a plausible uptake: a scan after midnight. An injection a little after the scan, of a
+    dynamic scan or by another clock, is refused: a day earlier, nothing of F-18 would be left.
+    """
+    zone, longest = series_zone(dataset), longest_uptake(half_life)
+    reference = _reference_time(dataset, earliest, zone)
+    given = _injection_time(injection, reference, zone, longest)
+    _check_zones(given, reference)
+    elapsed = (reference.when - given.when).total_seconds()
+    if not given.dated and elapsed < 0 and elapsed + DAY <= longest:
+        elapsed += DAY
+    if not 0 <= elapsed <= longest:
+        side = "before" if elapsed > 0 else "after"
+        raise _unusable(
+            f"{given} lies {_span(abs(elapsed))} {side} {reference}, which is no plausible uptake",
+            "Correct the one of the two times that is wrong in the header",
+        )
+    return elapsed
+
+
+def _injection_time(injection: Dataset, reference: _Named, zone: timezone | None, longest: float) -> _Named:
+    """Return when the radiopharmaceutical was given; for a time of day alone, on the day of the scan.
+
+    Where scans days after the injection are plausible, a time of day does not tell the day, and is refused.
+    """
+    complete = _instant(header.value(injection, "RadiopharmaceuticalStartDateTime"), zone)
+    clock = _time_of_day(header.text(injection, "RadiopharmaceuticalStartTime"))
+    if complete is not None:
+        if complete.time() == clock and reference.when.tzinfo is None:
+            # The time of day is in the zone of the series (PS3.3 C.12.1.1), and so the offset is that of the series.
+            complete = complete.replace(tzinfo=None)
+        return _Named(complete, "Radiopharmaceutical Start DateTime")
+    if clock is None:
+        raise _unusable("Radiopharmaceutical Start Time is absent")
+    if longest >= DAY:
+        raise _unusable(
+            "Radiopharmaceutical Start Time has no date, and with this half-life the scan may be days after it",
+            "Write Radiopharmaceutical Start DateTime (0018,1078) into the header",
+        )
+    given = datetime.combine(reference.when.date(), clock, zone)
+    return _Named(given, "Radiopharmaceutical Start Time", dated=False)
+
+
+def _span(seconds: float) -> str:
+    """Return a length of time in words."""
+    if seconds < 6000:
+        return f"{seconds:.3g} s" if seconds < 100 else f"{seconds / 60:.3g} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def _check_zones(given: _Named, reference: _Named) -> None:
+    """Raise ``E_QUANTITY`` unless two moments have both a zone, or both that of the series."""
+    if (given.when.tzinfo is None) != (reference.when.tzinfo is None):
+        named, other = (reference, given) if given.when.tzinfo is None else (given, reference)
+        raise _unusable(
+            f"{named} has an offset from UTC and {other} has none, and Timezone Offset From UTC is absent",
+            "Write Timezone Offset From UTC (0008,0201) of the scanner's clock into the header",
+        )
+
+
+def _reference_time(dataset: Dataset, earliest: datetime | None, zone: timezone | None) -> _Named:
     """Return the time to which the scanner decay-corrected the image."""
     if "DecayCorrected" in dataset:  # Enhanced PET Corrections module (PS3.3 C.8.22.7), which names the time itself
-        named = local_time(header.value(dataset, "DecayCorrectionDateTime"))
+        named = _instant(header.value(dataset, "DecayCorrectionDateTime"), zone)
         if named is None:
             raise _unusable("Decay Correction DateTime is absent")
-        return named
+        return _Named(named, "Decay Correction DateTime")
     series = moment(dataset, "SeriesDate", "SeriesTime")
     acquisition = earliest or moment(dataset, "AcquisitionDate", "AcquisitionTime")
     if series is not None and (acquisition is None or series <= acquisition):
-        return series
-    vendor = _ge_scan_start(dataset)
-    found = vendor or acquisition
-    if found is None:
+        return _Named(series.replace(tzinfo=zone), "Series Time")
+    instead = "Series Date or Series Time is absent" if series is None else "Series Time lies after the acquisition"
+    vendor = _ge_scan_start(dataset, zone)
+    if vendor is not None:
+        return _Named(vendor, "the scanner's own start of the scan", instead)
+    if acquisition is None:
         raise _unusable("Series Time and Acquisition Time are absent")
-    return found
+    return _Named(acquisition.replace(tzinfo=zone), "the earliest Acquisition Time", instead)
 
 
-def _ge_scan_start(dataset: Dataset) -> datetime | None:
+def stand_in_note(dataset: Dataset, earliest: datetime | None = None) -> str | None:
+    """Return what the dose is decayed to instead of Series Time and why, or None if it is not.
+
+    Parameters
+    ----------
+    dataset, earliest
+        As for :func:`suv_factor`.
+    """
+    if header.text(dataset, "Units") != "BQML" or header.text(dataset, "DecayCorrection") != "START":
+        return None
+    try:
+        reference = _reference_time(dataset, earliest, series_zone(dataset))
+    except InputError:
+        return None
+    return f"{reference.instead}; the dose is decayed to {reference.name} instead" if reference.instead else None
+
+
+def _ge_scan_start(dataset: Dataset, zone: timezone | None) -> datetime | None:
     """Return GE's own start of the scan, private (0009,xx0D), which no later step changes."""
-    return local_time(header.private_value(dataset, GE_GROUP, GE_CREATOR, 0x0D))
-
-
-def _injection_time(injection: Dataset, reference: datetime) -> datetime:
-    """Return when the radiopharmaceutical was given; a time of day without date lies within the day before the scan."""
-    complete = local_time(header.value(injection, "RadiopharmaceuticalStartDateTime"))
-    if complete is not None:
-        return complete
-    clock = _time_of_day(header.text(injection, "RadiopharmaceuticalStartTime"))
-    if clock is None:
-        raise _unusable("Radiopharmaceutical Start Time is absent")
-    given = datetime.combine(reference.date(), clock)
-    return given - timedelta(days=1) if given > reference else given
+    return _instant(header.private_value(dataset, GE_GROUP, GE_CREATOR, 0x0D), zone)
 
 
 def moment(dataset: Dataset, date_keyword: str, time_keyword: str) -> datetime | None:
@@ -304,11 +405,44 @@ def _time_of_day(written: str) -> time | None:
 
 
 def local_time(found: object) -> datetime | None:
-    """Read a DT value as local time without zone, since all times of one series are written in the same zone."""
+    """Read a DT value as local time without zone, for an order among the times of one series."""
+    parsed = _date_time(found)
+    return None if parsed is None else parsed.replace(tzinfo=None)
+
+
+def series_zone(dataset: Dataset) -> timezone | None:
+    """Return the zone of all times of a header that name none, Timezone Offset From UTC (0008,0201), or None."""
+    written = WRITTEN_OFFSET.fullmatch(header.text(dataset, "TimezoneOffsetFromUTC"))
+    if written is None:
+        return None
+    sign, hours, minutes = written.groups()
+    offset = timedelta(hours=int(hours), minutes=int(minutes))
+    return timezone(-offset if sign == "-" else offset) if offset <= LARGEST_OFFSET else None
+
+
+def _instant(found: object, zone: timezone | None) -> datetime | None:
+    """Read a DT value in the zone of the series, or return None if it is absent, broken or not to the minute.
+
+    A value without an offset is in the zone of the series (PS3.5 section 6.2). One with an offset is converted; where
+    the zone of the series is not known it keeps its own, and can be compared with its like alone.
+    """
+    parsed = _date_time(found)
+    # pydicom makes midnight of a date alone.
+    if parsed is None or TO_THE_MINUTE.match(str(found).strip()) is None:
+        return None
+    try:
+        plain = datetime.combine(parsed.date(), parsed.time(), parsed.tzinfo)
+        return plain if zone is None else plain.replace(tzinfo=zone) if plain.tzinfo is None else plain.astimezone(zone)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _date_time(found: object) -> datetime | None:
+    """Read a DT value with the zone that it names, or return None if it is absent or broken."""
     if found is None or found == "":
         return None
     try:
         parsed: datetime | None = DT(str(found))
     except (TypeError, ValueError, OverflowError):
         return None
-    return None if parsed is None else parsed.replace(tzinfo=None)
+    return parsed

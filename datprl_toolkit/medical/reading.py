@@ -259,7 +259,7 @@ def _instance(image: Slice, dataset: FileDataset, modality: str, unit: str, trai
         unit=unit,
         series_instance_uid=_identifier(dataset, "SeriesInstanceUID", file),
         series_number=header.integer(dataset, "SeriesNumber"),
-        description=header.text(dataset, "SeriesDescription"),
+        description=header.describe_series(dataset),
         traits=traits,
         acquired=moment(dataset, "AcquisitionDate", "AcquisitionTime"),
     )

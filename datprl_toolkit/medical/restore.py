@@ -16,6 +16,8 @@ from datprl_toolkit.medical.choose import check_task, choose_series, scan_warnin
 from datprl_toolkit.medical.derive import DerivedSeries, free_series_number
 from datprl_toolkit.medical.enlarging import enlarge_volume
 from datprl_toolkit.medical.grouping import group_series
+from datprl_toolkit.medical.header_notes import read_notes
+from datprl_toolkit.medical.inspection import source_lines
 from datprl_toolkit.medical.multiframe_writing import MultiframeWriter
 from datprl_toolkit.medical.opening import series_of
 from datprl_toolkit.medical.options import DicomOptions
@@ -119,10 +121,10 @@ def restore_volume(
 def _staged(destination: Path, options: DicomOptions) -> Iterator[tuple[Path, Path | None]]:
     """Give temporary folders for the series and, if they are wanted, for the maps of uncertainty."""
     with ExitStack() as stack:
-        folder = stack.enter_context(staged_folder(destination, overwrite=options.overwrite))
+        folder = stack.enter_context(staged_folder(destination, overwrite=options.overwrite, recognised=True))
         maps = options.uncertainty
         if maps is not None:
-            maps = stack.enter_context(staged_folder(maps, overwrite=options.overwrite))
+            maps = stack.enter_context(staged_folder(maps, overwrite=options.overwrite, recognised=True))
         yield folder, maps
 
 
@@ -188,6 +190,7 @@ def _restore_series(series: Series, folder: Path, job: _Job) -> _Restored:
     volume = enlarge_volume(series.volume, job.options.scale)
     found = survey(volume, skip_broken=job.options.skip_errors, progress=job.progress)
     profile, notes = choose_profile(found, series.earliest, job.options.ct_window)
+    notes = (*source_lines(series, read_notes(series.volume)), *notes)
     number = free_series_number(series.volume.series_number, job.taken)
     job.taken.add(number)
     provenance = Provenance.of(
@@ -197,6 +200,7 @@ def _restore_series(series: Series, folder: Path, job: _Job) -> _Restored:
         job.options.strength,
         job.created,
         self_ensemble=job.restorer.self_ensemble,
+        arithmetic=job.restorer.arithmetic,
     )
     derived = DerivedSeries(provenance, number, job.options.private)
     folder.mkdir(exist_ok=True)

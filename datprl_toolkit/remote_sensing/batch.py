@@ -26,6 +26,7 @@ from datprl_toolkit.remote_sensing.fingerprint import WITHOUT_EFFECT, input_iden
 from datprl_toolkit.remote_sensing.reading_sources import locate
 from datprl_toolkit.remote_sensing.restore import restore_scene
 from datprl_toolkit.remote_sensing.scene import Scene
+from datprl_toolkit.remote_sensing.stac import check_item, item_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -237,8 +238,10 @@ class _Batch:
     def check_outputs(self) -> None:
         """Refuse a batch whose outputs would lie in the way of its inputs, before any work."""
         for scene in self.scenes:
-            for original in _originals(scene):
+            for original in _protected(scene):
                 check_apart(original, self.output(scene))
+                if self.options[scene.name].stac:
+                    check_apart(original, item_path(self.output(scene)))
                 if self.is_one_store:
                     check_apart(original, self.destination)
         if self.is_one_store:
@@ -321,6 +324,9 @@ class _Batch:
                 where=taken[0],
                 remedy="Add --overwrite to make them again, or choose another output",
             )
+        for scene in waiting:
+            if self.options[scene.name].stac and not self.is_one_store:
+                check_item(self.output(scene), overwrite=False, resume=True)
 
     def _restore(self, scene: BatchScene, manifest: Manifest, print_: str, *, resume: bool) -> None:
         """Restore one scene and record what became of it."""
@@ -396,6 +402,14 @@ def _originals(scene: BatchScene) -> tuple[Path, ...]:
     """Return the local files of a scene; if it cannot be located, that is reported when its turn comes."""
     try:
         return locate(scene.source).originals
+    except DatprlError:
+        return ()
+
+
+def _protected(scene: BatchScene) -> tuple[Path, ...]:
+    """Return the local files of a scene and those behind them, which must never be written."""
+    try:
+        return locate(scene.source).protected
     except DatprlError:
         return ()
 

@@ -55,7 +55,9 @@ class BatchScene:
         return replace(common, **self.overrides)  # type: ignore[arg-type]
 
 
-def find_scenes(sources: Sequence[str | Path], *, assets: Sequence[str] = ()) -> tuple[BatchScene, ...]:
+def find_scenes(
+    sources: Sequence[str | Path], *, assets: Sequence[str] = (), output: Path | None = None
+) -> tuple[BatchScene, ...]:
     """Find the scenes that `sources` name, in a stable order.
 
     Parameters
@@ -67,6 +69,8 @@ def find_scenes(sources: Sequence[str | Path], *, assets: Sequence[str] = ()) ->
         collections and catalogues (JSON). Paths inside a file are relative to it.
     assets
         Which assets of each STAC item make its scene; those that are known as red, green and blue by default.
+    output
+        Where the outputs will be: what a pattern finds of earlier ones there is left out.
 
     Returns
     -------
@@ -78,7 +82,7 @@ def find_scenes(sources: Sequence[str | Path], *, assets: Sequence[str] = ()) ->
     InputError
         ``E_MISSING``, ``E_EMPTY``, ``E_CORRUPT``, ``E_UNKNOWN_FORMAT``, or ``E_DUPLICATE`` for scenes of one name.
     OptionError
-        ``E_OPTION`` for a list whose columns cannot be used.
+        ``E_OPTION`` for a list whose columns cannot be used, or a pattern that finds nothing but earlier outputs.
     """
     found: list[BatchScene] = []
     singles: list[str] = []
@@ -87,7 +91,7 @@ def find_scenes(sources: Sequence[str | Path], *, assets: Sequence[str] = ()) ->
         if _is_single(text):
             singles.append(text)
         else:
-            found.extend(_expand(text, assets))
+            found.extend(_expand(text, assets, output))
     scenes = _unique([*_named_by_path(singles), *found])
     if not scenes:
         raise InputError(ErrorCode.EMPTY, "a batch needs at least one scene", remedy="Name files, a folder or a list")
@@ -104,7 +108,7 @@ def _is_single(text: str) -> bool:
     return path.exists() or is_scene_name(text)
 
 
-def _expand(text: str, assets: Sequence[str]) -> list[BatchScene]:
+def _expand(text: str, assets: Sequence[str], output: Path | None) -> list[BatchScene]:
     path = Path(text)
     if is_stac_name(text):
         items = read_items(text)
@@ -112,7 +116,7 @@ def _expand(text: str, assets: Sequence[str]) -> list[BatchScene]:
     if path.is_dir():
         return _in_folder(path)
     if not path.exists() and glob.has_magic(text):
-        return _by_pattern(text)
+        return _by_pattern(text, output)
     if not path.is_file():
         raise InputError(
             ErrorCode.MISSING, "there is no such file or folder", where=text, remedy="Check the name and the folder"
@@ -147,14 +151,36 @@ def _rasters_below(folder: Path) -> Iterator[Path]:
                 yield here / name
 
 
-def _by_pattern(pattern: str) -> list[BatchScene]:
+def _by_pattern(pattern: str, output: Path | None) -> list[BatchScene]:
     found = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 (pathlib takes no absolute pattern)
     paths = [Path(name) for name in found if is_raster(Path(name)) or is_scene_name(name)]
     if not paths:
         what = "no file has a name of this pattern" if not found else "none of the files of this pattern is a raster"
         raise InputError(ErrorCode.MISSING, what, where=pattern, remedy="Check the pattern")
+    if output is not None:
+        paths = [path for path in paths if not _is_earlier_output(path, output)]
+    if not paths:
+        raise OptionError(
+            ErrorCode.OPTION,
+            "all scenes of the pattern are outputs of this batch",
+            where=pattern,
+            remedy="Choose an output outside, or a pattern that leaves it out",
+        )
     fixed = Path(*_before_magic(Path(pattern).parts))
     return sorted((_below(path, fixed) for path in paths), key=lambda scene: (scene.name, scene.source))
+
+
+def _is_earlier_output(path: Path, output: Path) -> bool:
+    """Tell whether a scene is one that an earlier run made in `output`, or lies in one."""
+    place, folder = path.resolve(), output.resolve()
+    if not place.is_relative_to(folder):
+        return False
+    if output.suffix.lower() == ".zarr":
+        return True  # of the store nothing is an input
+    from datprl_toolkit.remote_sensing.manifest import read_mark
+
+    holders = [place, *(parent for parent in place.parents if parent.is_relative_to(folder) and is_zarr(parent))]
+    return any(read_mark(holder).job is not None for holder in holders)
 
 
 def _before_magic(parts: Iterable[str]) -> list[str]:

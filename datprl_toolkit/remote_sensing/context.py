@@ -25,7 +25,7 @@ CONTEXT_COUNT = 16
 SAMPLED_WHOLE = 1024
 """Edge, in pixels of the target, up to which a scene is sampled as a whole."""
 
-_MOSTLY = 0.5  # share of data above which a window counts
+_NEARLY = 0.75  # of the data of the fullest window: what is filled up in one with less would count as ground
 
 
 class Centred(NamedTuple):
@@ -95,7 +95,7 @@ def _parts(data: npt.NDArray[np.bool_], count: int) -> list[Window]:
         return [Window(*_around(rows, min(size, height), height), *_around(columns, min(size, width), width))]
     windows = sample_windows(height, width, size=size, count=count)
     shares = [float(data[window.slices].mean()) for window in windows]
-    return [window for window, share in zip(windows, shares, strict=True) if share >= min(_MOSTLY, max(shares))]
+    return [window for window, share in zip(windows, shares, strict=True) if share >= _NEARLY * max(shares)]
 
 
 def _around(places: npt.NDArray[np.intp], length: int, room: int) -> tuple[int, int]:

@@ -25,8 +25,7 @@ SPACING = 256
 """Least distance of the nodes in pixels."""
 
 MOST_NODES = 4  # along each axis
-_MOST_IMAGES = 4  # from which the context of a node is computed: those nearest to it
-_SHARE = 2  # and of all images no more than one in so many, or the nodes would hardly differ
+_MOST_IMAGES = 4  # from which the context of a node is computed, those nearest to it: one or two could mislead it
 
 
 def scene_lattice(shape: tuple[int, int]) -> Lattice:
@@ -42,7 +41,9 @@ def field_grouping(images: Sequence[Centred], lattice: Lattice) -> Grouping:
     """
     middles = torch.tensor([(float(image.row), float(image.column)) for image in images])
     distance = torch.cdist(torch.tensor(lattice.nodes), middles)
-    each = max(1, min(_MOST_IMAGES, len(images) // _SHARE))
+    # A single node stands for all of the scene, as a single context does.
+    # Of several nodes none has all images, or they would not differ.
+    each = len(images) if len(lattice.nodes) == 1 else min(_MOST_IMAGES, max(1, len(images) - 1))
     nearest = distance.argsort(dim=1, stable=True)[:, :each]
     shares = torch.zeros_like(distance).scatter_(1, nearest, 1 / each)
     return Grouping(shares, distance.argmin(dim=0))

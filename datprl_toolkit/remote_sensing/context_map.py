@@ -73,7 +73,7 @@ def map_prompts(
     OutputError
         ``E_EXISTS``, ``E_OPTION``, ``E_DISK_FULL`` or ``E_OUTPUT``.
     """
-    for original in locate(source).originals:
+    for original in locate(source).protected:
         check_apart(original, destination)
     check_absent(destination, overwrite=options.overwrite)
     scene = Scene.open(source, nodata=options.nodata)

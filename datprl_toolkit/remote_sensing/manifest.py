@@ -24,8 +24,6 @@ GROUP = "_datprl"
 _FORMAT = 1
 
 CHECKSUMS_TAG, UNREADABLE_TAG = "DATPRL_CHECKSUMS", "DATPRL_UNREADABLE"
-OWN_TAGS = frozenset({CHECKSUMS_TAG, UNREADABLE_TAG})
-"""Items that describe one file and nothing that is made from it."""
 
 _DIGEST_BYTES = 16  # half of a SHA-256 keeps the header of a file of thousands of shards small
 

@@ -6,12 +6,13 @@ import shutil
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
-from datprl_toolkit.remote_sensing.manifest import OWN_TAGS, Manifest
+from datprl_toolkit.remote_sensing.provenance import PREFIX
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from datprl_toolkit.remote_sensing.cog import CogWriter
+    from datprl_toolkit.remote_sensing.manifest import Manifest
     from datprl_toolkit.remote_sensing.options import ZarrProfile
     from datprl_toolkit.remote_sensing.scene import Scene, Tags
     from datprl_toolkit.remote_sensing.staging import Stage
@@ -114,8 +115,8 @@ class CogOutput:
 
 
 def _described(target: Scene, provenance: Tags) -> Scene:
-    """Return the scene with its provenance among its tags, and without the checksums of what it was made from."""
-    own = {key: value for key, value in target.tags.get("", {}).items() if key not in OWN_TAGS}
+    """Return the scene with its provenance among its tags, and without that of what it was made from."""
+    own = {key: value for key, value in target.tags.get("", {}).items() if not key.startswith(PREFIX)}
     return replace(target, tags={**target.tags, "": own | provenance})
 
 

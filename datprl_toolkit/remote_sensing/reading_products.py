@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING
 
@@ -37,7 +38,8 @@ def colour_of_file(name: str) -> str | None:
 
 def is_product(folder: Path) -> bool:
     """Tell whether a folder is one product: it holds exactly one red, one green and one blue file."""
-    return folder.is_dir() and _finest(folder) is not None
+    # Path.is_dir raises where a folder above may not be entered; whoever reads says so, with a code.
+    return os.path.isdir(folder) and _finest(folder) is not None  # noqa: PTH112
 
 
 def product_files(folder: Path) -> tuple[Path, ...]:

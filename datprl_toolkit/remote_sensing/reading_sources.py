@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from datprl_toolkit.errors import ErrorCode, InputError
+from datprl_toolkit.errors import DatprlError, ErrorCode, InputError
 from datprl_toolkit.remote_sensing.reading_products import is_product, product_files
 from datprl_toolkit.remote_sensing.reading_stac import is_stac_item, read_items, scene_of_item
 
@@ -49,8 +49,13 @@ class SceneSource:
 
     @property
     def originals(self) -> tuple[Path, ...]:
-        """The files of this machine that are read, which must never be written."""
+        """The files of this machine that are named to GDAL."""
         return tuple(Path(file) for file in self.files if not file.startswith("/vsi"))
+
+    @property
+    def protected(self) -> tuple[Path, ...]:
+        """The files of this machine that are read, those behind virtual rasters too, which must never be written."""
+        return tuple(dict.fromkeys((*self.originals, *_behind(self.originals))))
 
 
 def locate(source: str | Path) -> SceneSource:
@@ -96,6 +101,43 @@ def is_remote(text: str) -> bool:
     """Tell whether a text names a file that GDAL reads through one of its virtual file systems."""
     match = _SCHEME.match(text)
     return text.startswith("/vsi") or (match is not None and match["scheme"].lower() in _SCHEMES)
+
+
+def _behind(files: tuple[Path, ...]) -> list[Path]:
+    """Return the files that virtual rasters are made of, and those behind these in turn."""
+    found: list[Path] = []
+    seen: set[Path] = set()
+    waiting = list(files)
+    while waiting:
+        path = waiting.pop()
+        if path.resolve() in seen or not _is_virtual(path):
+            continue
+        seen.add(path.resolve())
+        members = [member for member in _members(path) if member.resolve() != path.resolve()]
+        found.extend(members)
+        waiting.extend(members)
+    return found
+
+
+def _is_virtual(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return b"<VRTDataset" in file.read(256)
+    except OSError:
+        return False
+
+
+def _members(path: Path) -> list[Path]:
+    # Other readers of these names need no GDAL.
+    from datprl_toolkit.remote_sensing.raster_reading import open_raster
+
+    try:
+        with open_raster(path) as dataset:
+            members = [Path(name) for name in dataset.files]
+    except DatprlError:  # it is reported when the scene is opened
+        return []
+    # A viewer may write statistics at any time, and they are no part of the scene.
+    return [member for member in members if member.exists() and not member.name.endswith(".aux.xml")]
 
 
 def _lists_addresses(text: str) -> bool:

@@ -48,7 +48,7 @@ def is_stac_name(text: str) -> bool:
     if _HTTP.match(text):
         return urlsplit(text).path.lower().endswith((".json", ".geojson"))
     path = Path(text)
-    if path.suffix.lower() not in {".json", ".geojson"} or not path.is_file():
+    if path.suffix.lower() not in {".json", ".geojson"}:
         return False
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -178,7 +178,7 @@ def _only_raster(item: StacItem) -> list[str]:
         ErrorCode.AMBIGUOUS if rasters else ErrorCode.MISSING,
         f"it is not clear which asset of the item '{item.name}' is the scene",
         where=item.origin,
-        remedy=f"Name one, or three as red,green,blue, of {', '.join(item.assets)} with --assets",
+        remedy=f"Name one, or three as red,green,blue, of {', '.join(item.assets)} with --assets of restore-batch",
     )
 
 

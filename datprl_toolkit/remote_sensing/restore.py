@@ -18,11 +18,12 @@ from datprl_toolkit.remote_sensing.plan import LARGEST_SHARD, Plan, plan_target
 from datprl_toolkit.remote_sensing.preview import compare
 from datprl_toolkit.remote_sensing.reading_cache import cache_bytes
 from datprl_toolkit.remote_sensing.reading_sources import locate
+from datprl_toolkit.remote_sensing.reading_stac import is_stac_item
 from datprl_toolkit.remote_sensing.run import Run, workplace
 from datprl_toolkit.remote_sensing.sampling import SceneSample, sample_scene
 from datprl_toolkit.remote_sensing.scaling import describe_scaling, scene_profile
 from datprl_toolkit.remote_sensing.scene import Scene
-from datprl_toolkit.remote_sensing.stac import item_path, write_item
+from datprl_toolkit.remote_sensing.stac import check_item, item_path, write_item
 from datprl_toolkit.remote_sensing.staging import check_unfinished
 from datprl_toolkit.remote_sensing.storage import as_stored
 from datprl_toolkit.remote_sensing.unreadable import PatientReader, native_block
@@ -120,13 +121,16 @@ def check_destination(source: str | Path, destination: Path, options: SceneOptio
             where=destination,
             remedy="Let the name of the output end in .tif or .zarr",
         )
-    for original in locate(source).originals:
+    originals = locate(source).protected
+    if is_stac_item(str(source)):
+        originals = (*originals, Path(source))
+    for original in originals:
         check_apart(original, destination)
+        if options.stac:
+            check_apart(original, item_path(destination))
     check_absent(destination, overwrite=options.overwrite or options.resume)
     if options.stac:
-        for original in locate(source).originals:
-            check_apart(original, item_path(destination))
-        check_absent(item_path(destination), overwrite=options.overwrite or options.resume)
+        check_item(destination, overwrite=options.overwrite, resume=options.resume)
     check_unfinished(destination, resume=options.resume, overwrite=options.overwrite)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from datprl_toolkit.errors import ErrorCode, InputError, OptionError
+from datprl_toolkit.errors import ErrorCode, InputError, OptionError, unreadable
 from datprl_toolkit.remote_sensing.formats import has_tiff_content, is_tiff_name, is_zarr
 from datprl_toolkit.remote_sensing.reading_sources import locate
 from datprl_toolkit.remote_sensing.storage import as_stored
@@ -108,9 +108,13 @@ class Scene:
             ``E_OPTION`` if no pixel could have the value `nodata`.
         """
         source = locate(path)
-        path = Path(source.name)
+        # A STAC item with one raster is that raster, also where its name is needed to open it again.
+        path = Path(source.files[0] if source.is_local_file else source.name)
         for original in source.originals:
-            _check_file(original)
+            try:
+                _check_file(original)
+            except OSError as error:
+                raise unreadable(original, error) from error
         if not source.is_local_file:
             from datprl_toolkit.remote_sensing.raster_reading import describe_dataset
 
@@ -175,6 +179,9 @@ def _check_file(path: Path) -> None:
         return
     if path.stat().st_size == 0:
         raise InputError(ErrorCode.EMPTY, "the file is empty", where=path, remedy="Fetch it again")
+    # What tells formats apart takes a file that may not be read for one of another format.
+    with path.open("rb"):
+        pass
     if is_tiff_name(path) and not has_tiff_content(path):
         raise InputError(
             ErrorCode.UNKNOWN_FORMAT,

@@ -14,7 +14,7 @@ from rasterio.errors import RasterioError
 from rasterio.warp import transform_geom
 
 from datprl_toolkit import __version__
-from datprl_toolkit.files import staged_file
+from datprl_toolkit.files import check_absent, staged_file
 from datprl_toolkit.remote_sensing.scaling import describe_scaling
 from datprl_toolkit.restoring.self_ensemble import SAID
 
@@ -39,11 +39,37 @@ _ZARR = "application/vnd+zarr"
 _EDGE_POINTS = 8  # an edge that is straight on the map is none on the globe
 _SHA256 = "1220"  # as a multihash: the algorithm, and its length of 32 bytes
 _AT_ONCE = 2**22
+_WEIGHTS = "datprl:weights_sha256"  # no other program writes it
 
 
 def item_path(output: Path) -> Path:
     """Return where the item of an output lies."""
     return output.with_suffix(".json")
+
+
+def check_item(output: Path, *, overwrite: bool, resume: bool) -> None:
+    """Raise ``E_EXISTS`` if the item of an output would replace a file that is not an earlier one of this output.
+
+    Parameters
+    ----------
+    output
+        The scene, finished or not.
+    overwrite
+        Whether any file may be replaced.
+    resume
+        Whether the item that an earlier run wrote for this output may be replaced.
+    """
+    path = item_path(output)
+    check_absent(path, overwrite=overwrite or (resume and _is_item_of(output, path)))
+
+
+def _is_item_of(output: Path, path: Path) -> bool:
+    try:
+        item = json.loads(path.read_text(encoding="utf-8"))
+        by_us: bool = _WEIGHTS in item["properties"] and item["assets"]["data"]["href"] == _reference(output)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    return by_us
 
 
 def write_item(
@@ -79,7 +105,7 @@ def stac_item(output: Path, plan: Plan, restorer: Restorer, unreadable: tuple[Wi
         "description": f"{description}Restored with {card.name}; the values are estimates of a network.",
         "processing:software": {"datprl-toolkit": __version__},
         "processing:lineage": _lineage(plan, restorer),
-        "datprl:weights_sha256": card.sha256,
+        _WEIGHTS: card.sha256,
         **_projection(plan.target.grid),
     }
     if unreadable:
@@ -192,7 +218,7 @@ def _asset(output: Path, plan: Plan) -> dict[str, Any]:
             entry["unit"] = band.unit
         bands.append(entry)
     asset: dict[str, Any] = {
-        "href": f"./{output.name}",
+        "href": _reference(output),
         "type": _ZARR if output.is_dir() else _COG,
         "roles": ["data"],
         "title": "Restored scene",
@@ -201,6 +227,10 @@ def _asset(output: Path, plan: Plan) -> dict[str, Any]:
     if output.is_file():
         asset |= {"file:size": output.stat().st_size, "file:checksum": _SHA256 + _file_checksum(output)}
     return asset
+
+
+def _reference(output: Path) -> str:
+    return f"./{output.name}"
 
 
 def _file_checksum(path: Path) -> str:

@@ -155,6 +155,11 @@ class Restorer:
         other.self_ensemble = wanted
         return other
 
+    @property
+    def arithmetic(self) -> str:
+        """Return in what the network runs: its precision, or ``"onnxruntime"``."""
+        return self.precision if self.engine is None else "onnxruntime"
+
     def describe(self) -> str:
         """Return weights, the task if it is given, device, precision and the rest of the way in one line."""
         engine = "" if self.engine is None else ", onnxruntime"

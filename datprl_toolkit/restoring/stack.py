@@ -157,13 +157,17 @@ class StackRestorer:
         return [window for window in self.windows if window.profile.weight(values).any()]
 
     def answer(self, before: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Return what the network makes of slices, (N, rows, columns) in [0, 1], for any strength."""
+        """Return what the network makes of slices, (N, rows, columns) in [0, 1], for any strength.
+
+        A slice of a single value, such as one of a PET without activity, is its own answer.
+        """
         given = _turned(before, inverted=self.inverted)
         if given[0].size > WHOLE_PIXELS:
             output = np.stack([self._answer_in_tiles(each) for each in given])
         else:
             output = self.restorer.restore_batch(given[:, None], self.context)[:, 0]
-        return _turned(output, inverted=self.inverted)
+        empty = np.ptp(given, axis=(1, 2), keepdims=True) == 0
+        return _turned(np.where(empty, given, output), inverted=self.inverted)
 
     def _answer_in_tiles(self, given: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Return what the network makes of one large slice, (rows, columns), whose tiles share a context."""

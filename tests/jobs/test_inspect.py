@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,6 +29,24 @@ def scene(path: Path) -> Path:
 def picture(path: Path) -> Path:
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (24, 32), dtype=np.uint8)).save(path)
     return path
+
+
+def test_a_file_that_may_not_be_read_is_listed_and_the_rest_described(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene(tmp_path / "a.tif")
+    scene(tmp_path / "b.tif")
+    opened = Path.open
+
+    def refuse_one(path: Path, *args: Any, **options: Any) -> Any:
+        if path.name == "b.tif":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return opened(path, *args, **options)
+
+    monkeypatch.setattr(Path, "open", refuse_one)
+    found = inspect(tmp_path)
+    assert [item.title.split(":")[0] for item in found.items] == ["a.tif"]
+    assert [(finding.code, finding.where) for finding in found.problems] == [("E_CORRUPT", "b.tif")]
 
 
 def test_a_folder_of_everything_is_listed_and_numbered_through(tmp_path: Path) -> None:

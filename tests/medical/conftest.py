@@ -35,6 +35,7 @@ class Dimmer:
 
     task: str | None = None
     self_ensemble = False
+    arithmetic = "float32"
 
     def __init__(self) -> None:
         self.card = identity_restorer().card

@@ -69,6 +69,15 @@ def test_nothing_is_written_where_suv_would_change(
     assert [path.name for path in tmp_path.iterdir()] == ["in"]
 
 
+def test_files_without_a_preamble_are_copied_and_others_are_counted(tmp_path: Path) -> None:
+    first, _ = write_synthetic_series(tmp_path / "in", "CT", 2)
+    first.write_bytes(first.read_bytes()[132:])
+    (tmp_path / "in" / "notes.txt").write_text("not an image", encoding="utf-8")
+    done = deidentify([tmp_path / "in"], tmp_path / "copies")
+    assert len(list((tmp_path / "copies").glob("*.dcm"))) == 2
+    assert any("W_SKIPPED_KIND: 1 x file that is not DICOM" in line for line in done.warnings)
+
+
 def test_what_cannot_be_deidentified_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_synthetic_series(tmp_path / "in", "CT", 1)
     (tmp_path / "empty").mkdir()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -27,12 +28,15 @@ if TYPE_CHECKING:
     unit=st.sampled_from(["HU", "Bq/ml", "SUV", "1"]),
     name=st.sampled_from(["small", "md-9t (ours), v2; best", "w, sha256 trap"]),
     earlier=st.sampled_from(["", "MPR of 1; "]),
+    arithmetic=st.sampled_from(["float32", "bfloat16", "onnxruntime"]),
+    mean=st.booleans(),
 )
 def test_a_description_is_read_back(
-    low: float, width: float, strength: float, unit: str, name: str, earlier: str
+    low: float, width: float, strength: float, unit: str, name: str, earlier: str, arithmetic: str, mean: bool
 ) -> None:
     profile = IntensityProfile("pet-suv", low, low + width, unit)
     made = Provenance(name, "ab" * 32, "ct_denoising", profile, strength, "", "CT", datetime(2026, 1, 2))
+    made = replace(made, arithmetic=arithmetic, self_ensemble=mean)
     dataset = Dataset()
     dataset.DerivationDescription = earlier + made.description()
     found = read_made_by(dataset)
@@ -41,7 +45,7 @@ def test_a_description_is_read_back(
     assert found.low == pytest.approx(low, rel=1e-5, abs=1e-30)
     assert found.high == pytest.approx(low + width, rel=1e-5, abs=1e-30)
     assert found.strength == pytest.approx(strength, rel=1e-5, abs=1e-30)
-    assert (found.profile, found.unit) == ("pet-suv", unit)
+    assert (found.profile, found.unit, found.self_ensemble) == ("pet-suv", unit, mean)
 
 
 @pytest.mark.parametrize("text", ["", "MIP", "Restored by datprl-toolkit", "Restored by datprl-toolkit 1 (DATPRL-IR"])

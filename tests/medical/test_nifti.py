@@ -47,6 +47,7 @@ class Darkener:
 
     task: str | None = None
     self_ensemble = False
+    arithmetic = "float32"
 
     def __init__(self) -> None:
         self.card = identity_restorer().card

@@ -10,7 +10,7 @@ from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.uid import UID
 
-from datprl_toolkit.medical.derive import derived_description, derived_image_type, free_series_number
+from datprl_toolkit.medical.derive import DerivedSeries, derived_description, derived_image_type, free_series_number
 from datprl_toolkit.medical.private_tags import PrivatePolicy, filter_private
 from datprl_toolkit.medical.profiles import CT_SOFT_TISSUE
 from datprl_toolkit.medical.provenance import (
@@ -48,10 +48,18 @@ def test_identifiers_are_valid_and_follow_from_what_went_in(one: str, other: str
     assert identifier == PROVENANCE.identifier(one, other)
 
 
-@pytest.mark.parametrize("change", [{"strength": 0.5}, {"weights_sha256": "00"}, {"sources": "00"}])
+@pytest.mark.parametrize(
+    "change", [{"strength": 0.5}, {"weights_sha256": "00"}, {"sources": "00"}, {"arithmetic": "bfloat16"}]
+)
 def test_another_way_of_making_an_image_gives_it_another_identifier(change: dict[str, object]) -> None:
     changed = dataclasses.replace(PROVENANCE, **change)  # type: ignore[arg-type]
     assert changed.identifier("image", "1.2.3") != PROVENANCE.identifier("image", "1.2.3")
+
+
+def test_images_with_other_private_attributes_have_other_identifiers() -> None:
+    series = [DerivedSeries(PROVENANCE, 1, private) for private in ("quant", "keep", "drop")]
+    assert len({each.series_instance_uid for each in series}) == 3
+    assert len({each.identifier("image", "1.2.3") for each in series}) == 3
 
 
 def test_when_it_was_made_is_no_part_of_the_identifier() -> None:

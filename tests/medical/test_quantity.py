@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from datprl_toolkit.medical.quantity import (
     moment,
     read_rescale,
     read_unit,
+    stand_in_note,
     suv_factor,
     suv_ratio,
 )
@@ -54,9 +55,139 @@ def test_an_injection_before_midnight_belongs_to_the_day_before() -> None:
 
 def test_a_complete_start_time_wins_over_a_time_of_day() -> None:
     dataset = pet()
+    dataset.TimezoneOffsetFromUTC = "+0100"
     dataset.RadiopharmaceuticalInformationSequence[0].RadiopharmaceuticalStartDateTime = "20200102091500.000+0100"
     dataset.RadiopharmaceuticalInformationSequence[0].RadiopharmaceuticalStartTime = "010000"
     assert suv_factor(dataset) == pytest.approx(EXPECTED, rel=1e-12)
+
+
+def refusal(dataset: Dataset) -> InputError:
+    with pytest.raises(InputError) as caught:
+        suv_factor(dataset)
+    assert caught.value.code is ErrorCode.QUANTITY
+    return caught.value
+
+
+def injected(dataset: Dataset, **attributes: str) -> Dataset:
+    for keyword, value in attributes.items():
+        setattr(dataset.RadiopharmaceuticalInformationSequence[0], keyword, value)
+    return dataset
+
+
+@pytest.mark.parametrize("clock", ["101507", "101900", "140000", "221459"])
+def test_an_injection_after_the_scan_is_not_taken_for_one_on_the_day_before(clock: str) -> None:
+    error = refusal(injected(pet(), RadiopharmaceuticalStartTime=clock))
+    assert f"Radiopharmaceutical Start Time ({clock[:2]}:{clock[2:4]}:{clock[4:]})" in error.what
+    assert "after Series Time (10:15:00)" in error.what
+    assert "2020" not in error.what
+    assert error.remedy
+
+
+@pytest.mark.parametrize(("given", "plausible"), [("221500", True), ("221459", False)])
+def test_twelve_hours_are_the_longest_uptake_of_fluorine_across_midnight(given: str, plausible: bool) -> None:
+    dataset = injected(pet(), RadiopharmaceuticalStartTime=given)
+    if plausible:
+        assert suv_factor(dataset) == pytest.approx(75_000.0 / (370e6 * 2 ** (-12 * 3600 / 6586.2)))
+    else:
+        refusal(dataset)
+
+
+@pytest.mark.parametrize(
+    ("half_life", "hours", "plausible"),
+    [
+        (6586.2, 12.0, True),  # F-18
+        (6586.2, 12.1, False),
+        (6586.2, -0.01, False),
+        (1223.0, 1.0, True),  # C-11
+        (1223.0, 3.5, False),
+        (122.2, 0.1, True),  # O-15
+        (122.2, 0.5, False),
+        (45720.0, 48.0, True),  # Cu-64
+        (45720.0, 72.0, False),
+        (282276.0, 144.0, True),  # Zr-89
+        (282276.0, 400.0, False),
+        (360806.0, 168.0, True),  # I-124
+    ],
+)
+def test_the_longest_uptake_follows_from_the_half_life(half_life: float, hours: float, plausible: bool) -> None:
+    given = datetime(2020, 1, 2, 10, 15) - timedelta(hours=hours)
+    dataset = injected(
+        pet(), RadionuclideHalfLife=f"{half_life:g}", RadiopharmaceuticalStartDateTime=f"{given:%Y%m%d%H%M%S}"
+    )
+    if plausible:
+        assert suv_factor(dataset) == pytest.approx(75e3 / (370e6 * 2 ** (-hours * 3600 / half_life)))
+    else:
+        assert "Radiopharmaceutical Start DateTime" in refusal(dataset).what
+
+
+def test_a_time_of_day_does_not_tell_the_day_of_a_long_lived_nuclide() -> None:
+    dataset = injected(pet(), RadionuclideHalfLife="282276")
+    assert "has no date" in refusal(dataset).what
+    assert suv_factor(injected(dataset, RadiopharmaceuticalStartDateTime="20200102091500")) < EXPECTED
+
+
+@pytest.mark.parametrize("given", ["20200102081500+0000", "20200102091500+0100", "20200102031500-0500"])
+def test_an_injection_with_an_offset_is_brought_to_the_zone_of_the_series(given: str) -> None:
+    dataset = injected(pet(), RadiopharmaceuticalStartDateTime=given)
+    dataset.TimezoneOffsetFromUTC = "+0100"
+    assert suv_factor(dataset) == pytest.approx(EXPECTED, rel=1e-12)
+
+
+def test_the_zone_of_the_series_changes_nothing_where_no_time_has_an_offset() -> None:
+    dataset = pet()
+    dataset.TimezoneOffsetFromUTC = "-0730"
+    assert suv_factor(dataset) == pytest.approx(EXPECTED, rel=1e-12)
+    injected(dataset, RadiopharmaceuticalStartDateTime="20200102091500")
+    assert suv_factor(dataset) == pytest.approx(EXPECTED, rel=1e-12)
+
+
+@pytest.mark.parametrize("zone", [None, "", "Berlin", "+9900"])
+def test_an_offset_without_the_zone_of_the_series_is_refused(zone: str | None) -> None:
+    dataset = injected(pet(), RadiopharmaceuticalStartDateTime="20200102081500+0000")
+    if zone is not None:
+        dataset.TimezoneOffsetFromUTC = zone
+    assert "Timezone Offset From UTC" in refusal(dataset).what
+
+
+def test_a_time_of_day_that_agrees_with_a_start_with_an_offset_tells_that_the_offset_is_that_of_the_series() -> None:
+    dataset = injected(pet(), RadiopharmaceuticalStartDateTime="20200102091500.00-0600")
+    assert suv_factor(dataset) == pytest.approx(EXPECTED, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("corrected_to", "given", "zone"),
+    [
+        ("20200102101500+0100", "20200102081500+0000", None),
+        ("20200102091500+0000", "20200102091500", "+0100"),
+        ("20200102101500", "20200102091500", None),
+    ],
+)
+def test_a_decay_correction_time_with_an_offset_is_compared_as_an_instant(
+    corrected_to: str, given: str, zone: str | None
+) -> None:
+    dataset = injected(pet(), RadiopharmaceuticalStartDateTime=given, RadiopharmaceuticalStartTime="")
+    dataset.DecayCorrected, dataset.DecayCorrectionDateTime = "YES", corrected_to
+    if zone is not None:
+        dataset.TimezoneOffsetFromUTC = zone
+    assert suv_factor(dataset) == pytest.approx(EXPECTED, rel=1e-12)
+
+
+def test_a_start_of_a_date_alone_is_not_midnight() -> None:
+    dataset = injected(pet(), RadiopharmaceuticalStartDateTime="20200102")
+    assert suv_factor(dataset) == pytest.approx(EXPECTED, rel=1e-12)
+    assert "is absent" in refusal(injected(dataset, RadiopharmaceuticalStartTime="")).what
+
+
+def test_what_stands_in_for_series_time_is_named() -> None:
+    dataset = pet()
+    assert stand_in_note(dataset) is None
+    dataset.SeriesTime = "140000"
+    note = "Series Time lies after the acquisition; the dose is decayed to the earliest Acquisition Time instead"
+    assert stand_in_note(dataset) == note
+    dataset.SeriesTime = ""
+    assert str(stand_in_note(dataset)).startswith("Series Date or Series Time is absent; ")
+    dataset.DecayCorrection = "ADMIN"
+    assert stand_in_note(dataset) is None
 
 
 def test_values_that_are_suv_already_have_the_factor_one() -> None:

@@ -16,6 +16,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 from datprl_toolkit.errors import DatprlError, ErrorCode, OutputError
 from datprl_toolkit.medical import DicomOptions, restore_dicom
+from datprl_toolkit.medical.inspection import inspect_dicom
 from datprl_toolkit.medical.quantity import suv_factor
 from datprl_toolkit.medical.testing import CT_PADDING, Modality, synthetic_slice, write_synthetic_series
 from datprl_toolkit.restoring.testing import tiny_restorer
@@ -81,6 +82,22 @@ def test_strength_zero_keeps_activity_within_half_a_slope(tmp_path: Path, tiny: 
     for uid, image in sources(paths).items():
         limit = 0.5001 * float(after[uid].RescaleSlope)
         assert np.abs(physical(after[uid]) - physical(image)).max() <= limit
+
+
+def test_a_slice_without_activity_stays_without_and_its_slope_is_that_of_the_others(
+    tmp_path: Path, tiny: Restorer
+) -> None:
+    def without_activity(dataset: FileDataset, index: int) -> None:
+        if index == 2:
+            dataset.PixelData = bytes(len(dataset.PixelData))
+
+    write_synthetic_series(tmp_path / "in", "PT", 5, change=without_activity)
+    restore_dicom(tmp_path / "in", tmp_path / "out", tiny)
+    after = [pydicom.dcmread(path) for path in sorted((tmp_path / "out").iterdir())]
+    active = [image for image in after if image.pixel_array.any()]
+    assert 0 < len(active) <= 4
+    usual = float(np.median([float(image.RescaleSlope) for image in active]))
+    assert all(float(image.RescaleSlope) == pytest.approx(usual) for image in after if image not in active)
 
 
 def test_hounsfield_units_outside_the_window_and_padding_stay_bit_identical(tmp_path: Path, tiny: Restorer) -> None:
@@ -254,6 +271,40 @@ def test_an_inverted_mr_keeps_its_polarity_and_is_restored_as_it_looks(tmp_path:
         assert after[uid].PhotometricInterpretation == "MONOCHROME1"
         correlation = np.corrcoef(after[uid].pixel_array.ravel(), image.pixel_array.ravel())[0, 1]
         assert correlation > 0.5
+
+
+def test_neither_a_message_nor_a_folder_names_the_patient(tmp_path: Path, tiny: Restorer) -> None:
+    def identify(dataset: FileDataset, index: int) -> None:
+        dataset.PatientName, dataset.PatientID = "Quixote^Alonso", "LM-1605-XX"
+        dataset.SeriesDescription = "Chest QUIXOTE"
+
+    for series in ("one", "two"):
+        write_synthetic_series(tmp_path / "in" / series, "CT", 2, series=series, change=identify)
+    with pytest.raises(DatprlError) as caught:
+        restore_dicom(tmp_path / "in", tmp_path / "out", tiny)
+    assert caught.value.code is ErrorCode.AMBIGUOUS
+    restore_dicom(tmp_path / "in", tmp_path / "out", tiny, DicomOptions(all_series=True))
+    told = str(caught.value) + " ".join(path.name for path in (tmp_path / "out").iterdir())
+    assert "quixote" not in told.casefold()
+
+
+def test_restoring_a_result_again_warns_as_inspecting_does(tmp_path: Path, tiny: Restorer) -> None:
+    write_synthetic_series(tmp_path / "in", "CT", 2)
+    assert restore_dicom(tmp_path / "in", tmp_path / "once", tiny).warnings == ()
+    assert codes(restore_dicom(tmp_path / "once", tmp_path / "twice", tiny).warnings) == ["W_RESTORED"]
+
+
+@pytest.mark.parametrize("series_time", ["", "140000"])
+def test_a_time_that_stands_in_for_series_time_is_told_as_by_inspecting(
+    series_time: str, tmp_path: Path, tiny: Restorer
+) -> None:
+    write_synthetic_series(
+        tmp_path / "in", "PT", 3, change=lambda dataset, _: setattr(dataset, "SeriesTime", series_time)
+    )
+    (item,) = inspect_dicom(tmp_path / "in").items
+    inspected = [f"{found.code}: {found.text}" for found in item.problems if found.code == "W_SERIES_TIME"]
+    assert list(restore_dicom(tmp_path / "in", tmp_path / "out", tiny).warnings) == inspected
+    assert len(inspected) == 1
 
 
 def test_several_series_are_listed_and_one_is_chosen_by_its_number_or_identifier(

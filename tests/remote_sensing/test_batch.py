@@ -357,3 +357,18 @@ def test_scenes_that_are_scaled_apart_share_no_context(tmp_path: Path, tiny: Res
     for options in (SceneOptions(), SceneOptions(scaling="percentile"), SceneOptions(scaling="uint8", context="tile")):
         with pytest.raises(OptionError):
             restore_batch(scenes, tmp_path / "out", tiny, options, shared_context=True)
+
+
+def test_a_batch_replaces_the_items_it_wrote_and_no_other_file_beside_its_outputs(tiles: Path, tmp_path: Path) -> None:
+    out, chosen = tmp_path / "out", SceneOptions(stac=True)
+    out.mkdir()
+    (out / "b.json").write_text('{"my": "notes"}')
+    with pytest.raises(OutputError) as raised:
+        run([tiles], out, chosen)
+    assert raised.value.code == ErrorCode.EXISTS
+    assert not (out / "a.tif").exists()
+    assert (out / "b.json").read_text() == '{"my": "notes"}'
+    (out / "b.json").unlink()
+    run([tiles], out, chosen)
+    (out / "b.tif").unlink()
+    assert run([tiles], out, chosen).done == ("b",)

@@ -9,7 +9,7 @@ import torch
 
 from datprl_toolkit.errors import OptionError
 from datprl_toolkit.remote_sensing import SceneOptions, restore_scene
-from datprl_toolkit.remote_sensing.context import Centred
+from datprl_toolkit.remote_sensing.context import Centred, _parts
 from datprl_toolkit.remote_sensing.context_field import field_at, field_grouping, scene_lattice
 from datprl_toolkit.remote_sensing.testing import photograph, write_raster
 from datprl_toolkit.restoring import Context
@@ -71,6 +71,27 @@ def test_each_node_has_its_context_from_the_images_around_it() -> None:
     assert torch.allclose(grouping.shares.sum(dim=1), torch.ones(6))
     assert grouping.shares[0].nonzero().flatten().tolist() == [0, 1, 8, 9]
     assert grouping.follows.tolist() == [0, 1, 1, 2, 3, 4, 4, 5] * 2
+
+
+def test_the_context_of_a_single_node_is_that_of_all_images() -> None:
+    image = np.zeros((3, 8, 8), np.float32)
+    images = [Centred(row, column, image) for row in (64, 192) for column in (64, 192)]
+    assert torch.equal(field_grouping(images, scene_lattice((260, 300))).shares, torch.full((1, 4), 0.25))
+
+
+def test_few_images_count_for_every_node_so_that_no_single_one_misleads_it() -> None:
+    image = np.zeros((3, 8, 8), np.float32)
+    images = [Centred(100.0 * number, 250.0, image) for number in range(5)]
+    shares = field_grouping(images, scene_lattice((500, 500))).shares
+    assert (shares > 0).sum(dim=1).tolist() == [4] * 4
+
+
+def test_windows_half_of_which_would_be_filled_up_are_left_out_where_there_are_full_ones() -> None:
+    data = np.ones((128, 512), np.bool_)
+    data[:, :64] = False
+    windows = _parts(np.repeat(data, 3, axis=0), 8)
+    assert windows
+    assert min(window.left for window in windows) >= 64
 
 
 def test_a_single_image_counts_for_every_node() -> None:

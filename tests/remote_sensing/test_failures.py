@@ -127,6 +127,18 @@ def test_an_existing_output_is_replaced_only_on_request_and_as_a_whole(
     assert [path.name for path in folder.iterdir()] == [output.name]
 
 
+def test_nothing_beside_a_replaced_output_describes_the_new_one(
+    source: Path, folder: Path, untouched: Restorer
+) -> None:
+    output = folder / "out.tif"
+    restore_scene(source, output, untouched)
+    beside = [folder / f"out.tif{ending}" for ending in (".aux.xml", ".msk", ".ovr")]
+    for file in beside:
+        file.write_text("<PAMDataset/>")
+    restore_scene(source, output, untouched, SceneOptions(overwrite=True))
+    assert [file.name for file in folder.iterdir()] == ["out.tif"]
+
+
 def test_the_input_is_never_replaced_and_never_touched(source: Path, folder: Path, untouched: Restorer) -> None:
     before = hashlib.sha256(source.read_bytes()).hexdigest()
     alias = folder / "alias.tif"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 import subprocess
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+import rasterio.shutil
 from affine import Affine
 from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
@@ -19,6 +21,7 @@ from rasterio.crs import CRS
 from datprl_toolkit.errors import DatprlError, ErrorCode
 from datprl_toolkit.jobs import RestoreOptions, restore
 from datprl_toolkit.jobs.identify import identify
+from datprl_toolkit.jobs.inspect import inspect
 from datprl_toolkit.remote_sensing import Scene, SceneOptions, restore_scene
 from datprl_toolkit.remote_sensing.bands import choose_bands
 from datprl_toolkit.remote_sensing.reading_sources import is_scene_name, locate
@@ -214,6 +217,28 @@ def test_a_stac_item_is_a_scene(tmp_path: Path) -> None:
     assert np.array_equal(values(tmp_path / "item.json"), photograph(3, 40, 60, "uint16"))
 
 
+def test_a_stac_item_with_one_raster_is_restored_as_that_raster(tmp_path: Path) -> None:
+    raster = write_raster(tmp_path / "image.tif", photograph(3, 40, 60, "uint16"))
+    assets = {"image": {"href": "image.tif", "type": "image/tiff", "roles": ["data"]}}
+    item = {"type": "Feature", "stac_version": "1.0.0", "id": "scene", "links": [], "assets": assets}
+    (tmp_path / "item.json").write_text(json.dumps(item))
+    assert np.array_equal(values(tmp_path / "item.json"), values(raster))
+    output = restore(tmp_path / "item.json", tmp_path / "out.tif", identity_restorer()).output
+    assert Scene.open(output).grid == Scene.open(raster).grid
+
+
+def test_a_file_in_a_folder_that_may_not_be_entered_is_said_to_be_unreadable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "stat", refuse)
+    for read in (identify, inspect):
+        with pytest.raises(DatprlError, match=r"E_CORRUPT: it cannot be read: Permission denied .*scene\.tif"):
+            read(tmp_path / "scene.tif")
+
+
 def test_no_file_of_a_scene_is_ever_an_output(tmp_path: Path) -> None:
     files = band_files(tmp_path, COLOURS)
     before = files[1].read_bytes()
@@ -222,6 +247,21 @@ def test_no_file_of_a_scene_is_ever_an_output(tmp_path: Path) -> None:
     with pytest.raises(DatprlError, match="never modified"):
         restore(as_source(files), files[1], identity_restorer(), RestoreOptions(overwrite=True))
     assert files[1].read_bytes() == before
+
+
+def test_no_file_behind_a_virtual_raster_is_ever_an_output(tmp_path: Path) -> None:
+    source = write_raster(tmp_path / "source.tif", photograph(3, 20, 30))
+    before = source.read_bytes()
+    rasterio.shutil.copy(source, tmp_path / "virtual.vrt", driver="VRT")
+    rasterio.shutil.copy(tmp_path / "virtual.vrt", tmp_path / "nested.vrt", driver="VRT")
+    for name in ("virtual.vrt", "nested.vrt"):
+        with pytest.raises(DatprlError, match="never modified") as raised:
+            restore_scene(tmp_path / name, source, stub_restorer(), SceneOptions(overwrite=True))
+        assert raised.value.code == ErrorCode.OPTION
+        with pytest.raises(DatprlError, match="never modified"):
+            restore(tmp_path / name, source, identity_restorer(), RestoreOptions(overwrite=True))
+    assert source.read_bytes() == before
+    assert restore_scene(tmp_path / "nested.vrt", tmp_path / "out.tif", stub_restorer()).output.exists()
 
 
 @pytest.mark.parametrize(

@@ -285,6 +285,20 @@ def test_the_output_says_how_it_was_made_and_nothing_about_the_machine(tmp_path:
     assert "percentile" in outcome.summary
 
 
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_an_output_inherits_no_claims_of_how_its_source_was_made(
+    tmp_path: Path, untouched: Restorer, suffix: str
+) -> None:
+    claims = {"DATPRL_TASK": "dehazing", "DATPRL_SELF_ENSEMBLE": "8", "DATPRL_PRODUCT": "other", "CAMERA": "kept"}
+    source = write_raster(
+        tmp_path / "scene.tif", photograph(3, 20, 20, "uint16"), finish=lambda dataset: dataset.update_tags(**claims)
+    )
+    tags = Scene.open(restore_scene(source, tmp_path / f"out{suffix}", untouched).output).tags[""]
+    assert tags["CAMERA"] == "kept"
+    assert tags["DATPRL_MODEL"] == "stub"
+    assert not {"DATPRL_TASK", "DATPRL_SELF_ENSEMBLE", "DATPRL_PRODUCT"} & set(tags)
+
+
 def test_a_comparison_shows_stored_values_before_and_after_and_a_piece_of_it_closer(
     tmp_path: Path, brighter: Restorer
 ) -> None:

@@ -81,3 +81,37 @@ def test_an_item_that_is_there_already_is_not_replaced_unasked(tmp_path: Path, u
     assert caught.value.code is ErrorCode.EXISTS
     assert not (tmp_path / "out.tif").exists()
     assert (tmp_path / "out.json").read_text() == "{}"
+
+
+def test_resuming_replaces_the_item_of_this_output_and_no_other_file(tmp_path: Path, untouched: Restorer) -> None:
+    source = write_raster(tmp_path / "scene.tif", photograph(1, 20, 30))
+    output, item, resumed = tmp_path / "out.tif", tmp_path / "out.json", SceneOptions(stac=True, resume=True)
+    item.write_text('{"my": "notes"}')
+    with pytest.raises(DatprlError) as caught:
+        restore_scene(source, output, untouched, resumed)
+    assert caught.value.code is ErrorCode.EXISTS
+    assert not output.exists()
+    assert item.read_text() == '{"my": "notes"}'
+    item.unlink()
+    restore_scene(source, tmp_path / "other.tif", untouched, resumed)
+    (tmp_path / "other.json").rename(item)
+    with pytest.raises(DatprlError) as caught:
+        restore_scene(source, output, untouched, resumed)
+    assert caught.value.code is ErrorCode.EXISTS
+    item.unlink()
+    restore_scene(source, output, untouched, resumed)
+    restore_scene(source, output, untouched, resumed)
+    assert json.loads(item.read_text())["id"] == "out"
+
+
+def test_the_item_that_is_the_input_is_never_replaced(tmp_path: Path, untouched: Restorer) -> None:
+    write_raster(tmp_path / "scene.tif", photograph(1, 20, 30))
+    given = restore_scene(tmp_path / "scene.tif", tmp_path / "given.tif", untouched, SceneOptions(stac=True)).output
+    given.rename(tmp_path / "data.tif")
+    item = tmp_path / "given.json"
+    item.write_text(item.read_text().replace("./given.tif", "./data.tif"))
+    before = item.read_text()
+    with pytest.raises(DatprlError, match="never modified") as caught:
+        restore_scene(item, tmp_path / "given.tif", untouched, SceneOptions(stac=True, overwrite=True))
+    assert caught.value.code is ErrorCode.OPTION
+    assert item.read_text() == before
