@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 _ARRAY = "restored"
 _MASK = "mask"
+_ROWS = ("y", "lat", "latitude", "row", "northing")
+_COLUMNS = ("x", "lon", "longitude", "column", "easting")
+_TIMES = ("time", "t", "date")
 
 
 def describe_zarr(path: Path) -> Scene:
@@ -40,6 +43,7 @@ def describe_zarr(path: Path) -> Scene:
     with _store_errors(path, "its metadata are damaged"):
         group, name = _image(path)
         array = group[name]
+        _check_axes(path, array)
         attributes = dict(array.attrs)
         mapping = _grid_mapping(group, attributes)
         dtype = np.dtype(array.dtype).newbyteorder("=")
@@ -95,6 +99,27 @@ def _image(path: Path) -> tuple[Any, str]:
     return group, candidates[0]
 
 
+def _axes(array: Any) -> tuple[str, ...]:
+    """Return the names of an array's axes, none where the store has none."""
+    found = array.metadata.dimension_names if array.metadata.zarr_format == 3 else array.attrs.get("_ARRAY_DIMENSIONS")
+    return tuple(str(name) for name in found or ())
+
+
+def _check_axes(path: Path, array: Any) -> None:
+    """Raise ``E_UNSUPPORTED`` if the names of the axes tell that they are not bands, rows and columns."""
+    names = _axes(array)
+    places = {name.lower(): place - len(names) for place, name in enumerate(names)}
+    turned = any(places.get(name, -2) != -2 for name in _ROWS) or any(places.get(name, -1) != -1 for name in _COLUMNS)
+    dates = len(names) == 3 and names[0].lower() in _TIMES and array.shape[0] > 1
+    if turned or dates:
+        raise InputError(
+            ErrorCode.UNSUPPORTED,
+            f"an image has bands, rows and columns in this order; this one has {', '.join(names)}",
+            where=path,
+            remedy="Choose one date" if dates else "Transpose it, in xarray with .transpose(band, y, x)",
+        )
+
+
 def _is_mask(group: Any) -> bool:
     return _MASK in group and "flag_meanings" in group[_MASK].attrs
 
@@ -137,7 +162,7 @@ def _transform(group: Any, array: Any, mapping: dict[str, Any]) -> Affine | None
     """Return the transform that is written out, or else the one that evenly spaced coordinates imply."""
     if "GeoTransform" in mapping:
         return Affine.from_gdal(*(float(number) for number in mapping["GeoTransform"].split()))
-    names = array.metadata.dimension_names if array.metadata.zarr_format == 3 else array.attrs["_ARRAY_DIMENSIONS"]
+    names = _axes(array)
     if not names or any(name not in group or group[name].shape[0] < 2 for name in names[-2:]):
         return None
     y, x = (np.asarray(group[name][:2], np.float64) for name in names[-2:])

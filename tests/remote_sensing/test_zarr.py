@@ -196,6 +196,15 @@ def test_a_store_with_several_images_or_none_is_refused(tmp_path: Path) -> None:
         assert caught.value.code is ErrorCode.AMBIGUOUS
 
 
+@pytest.mark.parametrize("axes", [("y", "x", "band"), ("time", "y", "x"), ("band", "x", "y")])
+def test_a_store_whose_axes_are_not_bands_rows_and_columns_is_refused(tmp_path: Path, axes: tuple[str, ...]) -> None:
+    group = zarr.open_group(tmp_path / "scene.zarr", mode="w")
+    group.create_array("image", shape=(4, 5, 6), dtype="uint8", dimension_names=axes)
+    with pytest.raises(DatprlError, match=", ".join(axes)) as caught:
+        Scene.open(tmp_path / "scene.zarr")
+    assert caught.value.code is ErrorCode.UNSUPPORTED
+
+
 def test_a_store_with_a_damaged_chunk_is_corrupt(tmp_path: Path, untouched: Restorer) -> None:
     source = write_raster(tmp_path / "scene.tif", photograph(1, 300, 300))
     output = restore_scene(source, tmp_path / "out.zarr", untouched).output
