@@ -188,11 +188,9 @@ def put_in_place(new: Path, path: Path) -> None:
     """
     if new.is_dir():
         check_replaceable(path, {file.relative_to(new).as_posix() for file in _entries(new)})
-    else:
-        check_replaceable(path, by_folder=False)
-    if new.is_dir():
         _replace_folder(new, path)
         return
+    check_replaceable(path, by_folder=False)
     _synchronise(new)
     new.chmod(0o666 & ~_umask())
     with _without_sidecars(path, new.parent):

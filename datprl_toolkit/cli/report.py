@@ -6,7 +6,6 @@ from pathlib import Path
 
 from datprl_toolkit.cli.terminal import Terminal
 from datprl_toolkit.errors import ErrorCode, OptionError
-from datprl_toolkit.files import check_file_place
 from datprl_toolkit.jobs.report import Report, check_apart_from, check_report, make_report, write_report
 
 
@@ -19,7 +18,6 @@ def run_report(before: Path, after: Path, page: Path, weights: str | None, devic
         As :func:`datprl_toolkit.jobs.report.make_report`.
     """
     check_report(page, overwrite=overwrite)
-    check_file_place(page)
     for source in (before, after):
         check_apart_from(source, page)
     restorer = None

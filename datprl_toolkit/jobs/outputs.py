@@ -83,8 +83,6 @@ def check_places(kind: Kind, source: Path, destination: Path, options: RestoreOp
         check_place(path)
     if options.preview is not None:
         check_preview(options.preview)
-    if options.report is not None:
-        check_file_place(options.report)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.errors import InvalidDicomError
 from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from datprl_toolkit.errors import ErrorCode, InputError
+from datprl_toolkit.errors import ErrorCode, InputError, unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -101,9 +101,7 @@ def read_dataset(path: Path, *, pixels: bool) -> FileDataset:
             dataset = pydicom.dcmread(path, stop_before_pixels=not pixels, force=forced)
             _complete_file_meta(dataset)
     except OSError as error:
-        raise InputError(
-            ErrorCode.CORRUPT, f"the file cannot be read: {error.strerror or error}", where=path
-        ) from error
+        raise unreadable(path, error) from error
     except InvalidDicomError as error:
         raise _not_dicom(path) from error
     except (EOFError, struct.error) as error:

@@ -6,16 +6,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from datprl_toolkit.medical import header
+from datprl_toolkit.medical.enhanced_pet import classic_header
 from datprl_toolkit.medical.multiframe import functional_group
 from datprl_toolkit.medical.provenance import PRODUCT
-from datprl_toolkit.medical.quantity import moment
+from datprl_toolkit.medical.quantity import moment, stand_in_note
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
 
     from pydicom.dataset import Dataset, FileDataset
     from pydicom.uid import UID
 
+    from datprl_toolkit.medical.grouping import Series
     from datprl_toolkit.medical.volume import Volume
 
 
@@ -110,3 +113,17 @@ def _slice_notes(dataset: FileDataset) -> SliceNotes:
         syntax=header.transfer_syntax(dataset),
         lossy=header.text(dataset, "LossyImageCompression") == "01",
     )
+
+
+def source_lines(series: Series, notes: SeriesNotes) -> Iterator[str]:
+    """Return what both inspecting and restoring warn of, as lines that begin with a code.
+
+    A result of this toolkit, and for PET another time than Series Time to which the dose is decayed.
+    """
+    if notes.restored:
+        yield "W_RESTORED: the series was made by this toolkit; to restore it again blurs it further"
+    if series.volume.modality == "PT":
+        dataset = classic_header(header.read_dataset(series.volume.slices[0].path, pixels=False))
+        stand_in = stand_in_note(dataset, series.earliest)
+        if stand_in is not None:
+            yield f"W_SERIES_TIME: {stand_in}"

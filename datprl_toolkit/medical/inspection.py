@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from datprl_toolkit.errors import DatprlError
-from datprl_toolkit.medical import header
 from datprl_toolkit.medical.choose import choose_series
-from datprl_toolkit.medical.enhanced_pet import classic_header
 from datprl_toolkit.medical.grouping import SAME_ORIENTATION, group_series
-from datprl_toolkit.medical.header_notes import read_notes
+from datprl_toolkit.medical.header_notes import read_notes, source_lines
 from datprl_toolkit.medical.inspection_facts import (
     context_fact,
     output_fact,
@@ -30,7 +28,7 @@ from datprl_toolkit.medical.other_readers import (
 )
 from datprl_toolkit.medical.pixels import check_decoder
 from datprl_toolkit.medical.profiles import choose_profile, volume_suv_factors
-from datprl_toolkit.medical.quantity import SUV_UNITS, SuvType, stand_in_note
+from datprl_toolkit.medical.quantity import SUV_UNITS, SuvType
 from datprl_toolkit.medical.reading import scan
 from datprl_toolkit.medical.survey import Survey, ValueCount
 from datprl_toolkit.restoring.inspection import Fact, Finding, Inspected, Inspection, merged
@@ -203,20 +201,6 @@ def _unusual(series: Series, listed: list[Series], notes: SeriesNotes, decoded: 
         text = "Burned In Annotation says that the pixels show text, which may name the patient"
         yield Finding("W_BURNED_IN", text)
     yield from map(Finding.of_line, source_lines(series, notes))
-
-
-def source_lines(series: Series, notes: SeriesNotes) -> Iterator[str]:
-    """Return what both inspecting and restoring warn of, as lines that begin with a code.
-
-    A result of this toolkit, and for PET another time than Series Time to which the dose is decayed.
-    """
-    if notes.restored:
-        yield "W_RESTORED: the series was made by this toolkit; to restore it again blurs it further"
-    if series.volume.modality == "PT":
-        dataset = classic_header(header.read_dataset(series.volume.slices[0].path, pixels=False))
-        stand_in = stand_in_note(dataset, series.earliest)
-        if stand_in is not None:
-            yield f"W_SERIES_TIME: {stand_in}"
 
 
 def _unusual_values(volume: Volume, decoded: _Decoded) -> Iterator[Finding]:

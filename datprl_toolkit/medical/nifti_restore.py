@@ -14,8 +14,7 @@ from datprl_toolkit.intensity.profile import check_strength
 from datprl_toolkit.medical.choose import check_modality, check_task, choose_series, scan_warnings
 from datprl_toolkit.medical.enlarging import enlarge_volume
 from datprl_toolkit.medical.grouping import group_series
-from datprl_toolkit.medical.header_notes import read_notes
-from datprl_toolkit.medical.inspection import source_lines
+from datprl_toolkit.medical.header_notes import read_notes, source_lines
 from datprl_toolkit.medical.nifti_from_dicom import SeriesSource, new_header
 from datprl_toolkit.medical.nifti_job import NiftiJob, NiftiOutput
 from datprl_toolkit.medical.nifti_reading import MODALITIES, UNITS, NiftiVolume, Quantity, read_nifti

@@ -212,21 +212,16 @@ def _padding(volume: Volume, minimum: float | None) -> Iterator[Finding]:
 
 
 def _series_time(volume: Volume, notes: SeriesNotes, earliest: datetime | None) -> Iterator[Finding]:
-    if is_stored_anew(volume, notes, earliest) and earliest is not None and notes.series_time is not None:
+    if volume.modality != "PT" or earliest is None or notes.series_time is None:
+        return
+    # Then it cannot be what the dose is decayed to.
+    if notes.series_time > earliest:
         late = (notes.series_time - earliest).total_seconds() / 60
         yield Finding(
             "R_SERIES_TIME",
             f"tools that decay the dose to Series Time, which lies {late:.0f} minutes after the first acquisition, "
             "get another SUV",
         )
-
-
-def is_stored_anew(volume: Volume, notes: SeriesNotes, earliest: datetime | None) -> bool:
-    """Tell whether Series Time lies after the acquisition, so that it cannot be what the dose is decayed to."""
-    return (
-        volume.modality == "PT" and earliest is not None and notes.series_time is not None
-        and notes.series_time > earliest
-    )  # fmt: skip
 
 
 def _enhanced(volume: Volume) -> Iterator[Finding]:

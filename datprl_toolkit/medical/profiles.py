@@ -170,20 +170,18 @@ def _common_factor(datasets: Sequence[Dataset], factor: Callable[[Dataset], floa
     """
     first = factor(datasets[0])
     for number, dataset in enumerate(datasets[1:], start=2):
-        differing = ""
+        named = _differing(datasets[0], dataset)
         try:
-            differs = abs(factor(dataset) / first - 1.0) > SAME_FACTOR
+            same = abs(factor(dataset) / first - 1.0) <= SAME_FACTOR
         except InputError:
-            differing = _differing(datasets[0], dataset)
-            if not differing:
+            if not named:
                 raise
-            differs = True
-        if differs:
-            named = differing or _differing(datasets[0], dataset) or "a private attribute"
+            same = False
+        if not same:
             raise InputError(
                 ErrorCode.QUANTITY,
-                f"the SUV factor is not the same for all slices: in slice {number} another {named} stands than in "
-                "slice 1",
+                f"the SUV factor is not the same for all slices: in slice {number} another "
+                f"{named or 'private attribute'} stands than in slice 1",
                 where="SUV factor",
                 remedy="Correct the header of the slices that are wrong",
             )

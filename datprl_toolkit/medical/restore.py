@@ -16,8 +16,7 @@ from datprl_toolkit.medical.choose import check_task, choose_series, scan_warnin
 from datprl_toolkit.medical.derive import DerivedSeries, free_series_number
 from datprl_toolkit.medical.enlarging import enlarge_volume
 from datprl_toolkit.medical.grouping import group_series
-from datprl_toolkit.medical.header_notes import read_notes
-from datprl_toolkit.medical.inspection import source_lines
+from datprl_toolkit.medical.header_notes import read_notes, source_lines
 from datprl_toolkit.medical.multiframe_writing import MultiframeWriter
 from datprl_toolkit.medical.opening import series_of
 from datprl_toolkit.medical.options import DicomOptions

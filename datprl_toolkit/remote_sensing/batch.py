@@ -398,16 +398,11 @@ def _described(error: Exception) -> tuple[str, str]:
     return code, f"{code}: {type(error).__name__}: {line}. This is a fault of datprl-toolkit."
 
 
-def _originals(scene: BatchScene) -> tuple[Path, ...]:
-    """Return the local files of a scene; if it cannot be located, that is reported when its turn comes."""
-    try:
-        return locate(scene.source).originals
-    except DatprlError:
-        return ()
-
-
 def _protected(scene: BatchScene) -> tuple[Path, ...]:
-    """Return the local files of a scene and those behind them, which must never be written."""
+    """Return the files of this machine that a scene is read from.
+
+    If it cannot be located, that is reported when its turn comes.
+    """
     try:
         return locate(scene.source).protected
     except DatprlError:
@@ -433,7 +428,7 @@ def fingerprint(scene: BatchScene, options: SceneOptions, restorer: Restorer) ->
 
 
 def _identity(scene: BatchScene) -> str:
-    if not _originals(scene):
+    if not _protected(scene):
         return ""
     try:
         return input_identity(Scene.open(scene.source))

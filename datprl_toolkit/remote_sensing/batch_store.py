@@ -80,7 +80,7 @@ def _list_scenes(store: Path) -> None:
     _write_group(store, {_MARK: __version__, "scenes": _scenes(store)})
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Consolidated metadata")  # no part of Zarr 3 yet, but read by all
-        warnings.filterwarnings("ignore", message="Object at '_datprl'")  # notes of the batch beside nested scenes
+        warnings.filterwarnings("ignore", message="Object at '_datprl'")  # manifest of a scene, no part of Zarr
         zarr.consolidate_metadata(store)
 
 

@@ -41,8 +41,8 @@ def field_grouping(images: Sequence[Centred], lattice: Lattice) -> Grouping:
     """
     middles = torch.tensor([(float(image.row), float(image.column)) for image in images])
     distance = torch.cdist(torch.tensor(lattice.nodes), middles)
-    # A single node stands for all of the scene, as a single context does.
-    # Of several nodes none has all images, or they would not differ.
+    # A single node stands for all of the scene, as a single context does; of several none has all images, or they
+    # would not differ.
     each = len(images) if len(lattice.nodes) == 1 else min(_MOST_IMAGES, max(1, len(images) - 1))
     nearest = distance.argsort(dim=1, stable=True)[:, :each]
     shares = torch.zeros_like(distance).scatter_(1, nearest, 1 / each)

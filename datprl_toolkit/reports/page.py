@@ -8,7 +8,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from datprl_toolkit.errors import ErrorCode, OptionError
-from datprl_toolkit.files import check_absent, staged_file
+from datprl_toolkit.files import check_absent, check_file_place, staged_file
 from datprl_toolkit.reports.page_charts import profile_charts
 from datprl_toolkit.reports.page_sections import (
     certificate,
@@ -39,11 +39,12 @@ def check_report(path: Path, *, overwrite: bool) -> None:
     OptionError
         ``E_OPTION`` if `path` is not an HTML file.
     OutputError
-        ``E_EXISTS`` if it is there already and may not be replaced.
+        ``E_EXISTS`` if it is there already and may not be replaced; ``E_OUTPUT`` if nothing can be written there.
     """
     if path.suffix.lower() not in SUFFIXES:
         raise OptionError(ErrorCode.OPTION, "a report is an HTML page", where=path, remedy="End the name in .html")
     check_absent(path, overwrite=overwrite)
+    check_file_place(path)
 
 
 def write_report(report: Report, path: Path, *, overwrite: bool = False) -> None:
