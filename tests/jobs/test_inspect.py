@@ -108,9 +108,9 @@ def test_an_unmarked_nan_nodata_is_valid_json(tmp_path: Path) -> None:
 def test_the_page_explains_every_code_and_no_other() -> None:
     root = Path(__file__).resolve().parents[2]
     places = (
-        "medical/inspection medical/header_notes medical/other_readers medical/geometry medical/grouping medical/profiles "
-        "medical/nifti_restore medical/nifti_inspection remote_sensing/inspection remote_sensing/bands "
-        "images/inspection"
+        "medical/inspection medical/header_notes medical/other_readers medical/geometry medical/grouping "
+        "medical/profiles medical/nifti_restore medical/nifti_inspection remote_sensing/inspection "
+        "remote_sensing/bands images/inspection"
     )
     code = r"\b[WR]_[A-Z_]+[A-Z0-9]\b"
     used: set[str] = set()
