@@ -23,6 +23,7 @@ from datprl_toolkit.remote_sensing.batch_manifest import (
     write_compact,
 )
 from datprl_toolkit.remote_sensing.fingerprint import WITHOUT_EFFECT, input_identity
+from datprl_toolkit.remote_sensing.manifest import read_mark
 from datprl_toolkit.remote_sensing.reading_sources import locate
 from datprl_toolkit.remote_sensing.restore import restore_scene
 from datprl_toolkit.remote_sensing.scene import Scene
@@ -197,7 +198,7 @@ def unfinished_scenes(
     prints = {scene.name: fingerprint(scene, chosen[scene.name], restorer) for scene in scenes}
     waiting = [scene for scene in scenes if not job.is_done(scene, records, prints[scene.name])]
     if not options.overwrite:
-        job.check_free(waiting)
+        job.check_free(waiting, records)
     return waiting
 
 
@@ -269,8 +270,9 @@ class _Batch:
         prints = {scene.name: fingerprint(scene, self.options[scene.name], self.restorer) for scene in self.scenes}
         skipped = [scene for scene in self.scenes if self.is_done(scene, manifest.records, prints[scene.name])]
         waiting = [scene for scene in self.scenes if scene not in skipped]
+        unrecorded = None if overwrite else self.unrecorded(waiting, manifest.records)
         if not overwrite:
-            self.check_free(waiting)
+            self.check_free(waiting, manifest.records)
         self.watcher.planned(self.scenes, skipped)
         with ExitStack() as stack:
             if self.is_one_store:
@@ -279,7 +281,9 @@ class _Batch:
                 stack.enter_context(batch_store(self.destination))
             job = self._on_lasting_cluster(stack) if waiting else self
             for scene in waiting:
-                job._restore(scene, manifest, prints[scene.name], resume=not overwrite)
+                # What stands in the way was looked for: what is left there is from an earlier run.
+                options = replace(job.options[scene.name], resume=not overwrite, overwrite=scene != unrecorded)
+                job._restore(scene, options, manifest, prints[scene.name])
         write_compact(manifest, [scene.name for scene in self.scenes])
         records = tuple(manifest.records[scene.name] for scene in self.scenes)
         return BatchOutcome(
@@ -313,9 +317,22 @@ class _Batch:
             and self.output(scene).exists()
         )
 
-    def check_free(self, waiting: Sequence[BatchScene]) -> None:
+    def unrecorded(self, waiting: Sequence[BatchScene], records: dict[str, BatchRecord]) -> BatchScene | None:
+        """Return the scene that may have been finished by a run that was killed before it recorded it.
+
+        A kill leaves one such output at most. Whether this job made it, is seen when the turn of the scene comes.
+        """
+        there = [scene for scene in waiting if self.output(scene).exists()]
+        if len(there) != 1:
+            return None
+        record = records.get(there[0].name)
+        unknown = record is None or record.status == "failed"
+        return there[0] if unknown and read_mark(self.output(there[0])).job is not None else None
+
+    def check_free(self, waiting: Sequence[BatchScene], records: dict[str, BatchRecord]) -> None:
         """Refuse a batch whose outputs would replace those of another."""
-        taken = [self.output(scene) for scene in waiting if self.output(scene).exists()]
+        unrecorded = self.unrecorded(waiting, records)
+        taken = [self.output(scene) for scene in waiting if self.output(scene).exists() and scene != unrecorded]
         if taken:
             raise OutputError(
                 ErrorCode.EXISTS,
@@ -328,14 +345,14 @@ class _Batch:
             if self.options[scene.name].stac and not self.is_one_store:
                 check_item(self.output(scene), overwrite=False, resume=True)
 
-    def _restore(self, scene: BatchScene, manifest: Manifest, print_: str, *, resume: bool) -> None:
+    def _restore(self, scene: BatchScene, options: SceneOptions, manifest: Manifest, print_: str) -> None:
         """Restore one scene and record what became of it."""
         teller = _Teller(self.watcher, scene)
         self.watcher.started(scene)
         began = time.monotonic()
         outcome, error = None, None
         try:
-            outcome = self._call(scene, teller, resume=resume)
+            outcome = self._call(scene, options, teller)
         except Exception as caught:  # whatever it is, the other scenes must not suffer
             if teller.cancelled:
                 raise
@@ -360,15 +377,13 @@ class _Batch:
         if isinstance(error, DatprlError) and error.code in _FATAL:
             raise error
 
-    def _call(self, scene: BatchScene, teller: _Teller, *, resume: bool) -> Outcome:
-        # What stands in the way was looked for; what is there now is from an earlier run and may be replaced.
-        options = replace(self.options[scene.name], overwrite=True, resume=resume)
+    def _call(self, scene: BatchScene, options: SceneOptions, teller: _Teller) -> Outcome:
         output = self.output(scene)
         if not self.is_one_store:
             return restore_scene(scene.source, output, self.restorer, options, teller, compared=self.compared)
         from datprl_toolkit.remote_sensing.batch_store import staged_group
 
-        with staged_group(self.destination, scene.name) as staged:
+        with staged_group(self.destination, scene.name, replaces=options.overwrite) as staged:
             outcome = restore_scene(scene.source, staged, self.restorer, options, teller, compared=self.compared)
         return replace(outcome, output=output)
 

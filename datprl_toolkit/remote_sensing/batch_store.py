@@ -85,16 +85,27 @@ def _list_scenes(store: Path) -> None:
 
 
 @contextmanager
-def staged_group(store: Path, name: str) -> Iterator[Path]:
+def staged_group(store: Path, name: str, *, replaces: bool = True) -> Iterator[Path]:
     """Give the name of a store to write; when the block ends without an error, it is the group `name` of `store`.
 
-    It is written beside the store, since readers of Zarr stumble over what they do not know in it.
+    It is written beside the store, since readers of Zarr stumble over what they do not know in it. If the group is
+    there and must not be replaced, the block finds it under the name it gets, and leaves it or raises.
     """
-    staged = _staging(store) / f"{name.replace('/', '__')}.zarr"
+    staged, target = _staging(store) / f"{name.replace('/', '__')}.zarr", store / name
     with output_errors(store):
         staged.parent.mkdir(parents=True, exist_ok=True)
-    yield staged
-    target = store / name
+        moved = not replaces and target.exists()
+        if moved:
+            shutil.rmtree(staged, ignore_errors=True)
+            target.rename(staged)
+    try:
+        yield staged
+    except BaseException as error:
+        if moved:
+            staged.rename(target)
+        if isinstance(error, OutputError) and error.where == str(staged):
+            raise OutputError(error.code, error.what, where=target, remedy=error.remedy) from error
+        raise
     with output_errors(store):
         parent = store
         for part in Path(name).parent.parts:

@@ -208,6 +208,41 @@ def test_a_line_of_the_manifest_that_was_cut_off_costs_one_scene_only(tiles: Pat
     assert (again.done, again.skipped) == (("c",), ("a", "b"))
 
 
+@pytest.mark.parametrize("output", ["out.zarr", "out"])
+def test_a_run_that_was_killed_before_it_recorded_an_output_is_believed(
+    tiles: Path, tmp_path: Path, output: str
+) -> None:
+    outcome = run([tiles], tmp_path / output)
+    lines = outcome.manifest.read_text().splitlines(keepends=True)
+    outcome.manifest.write_text("".join(lines[:2]))
+    finished = outcome.output / ("c" if output.endswith(".zarr") else "c.tif")
+    before = {path: path.stat().st_mtime_ns for path in [finished, *finished.rglob("*")]}
+    again = run([tiles], tmp_path / output)
+    assert (again.done, again.skipped, again.failed) == (("c",), ("a", "b"), ())
+    assert "complete already" in again.records[2].summary
+    assert before == {path: path.stat().st_mtime_ns for path in [finished, *finished.rglob("*")]}
+    assert run([tiles], tmp_path / output).skipped == ("a", "b", "c")
+
+
+@pytest.mark.parametrize("output", ["out.zarr", "out"])
+def test_an_output_without_a_record_that_another_job_made_is_left_as_it_is(
+    tiles: Path, tmp_path: Path, output: str
+) -> None:
+    outcome = run([tiles], tmp_path / output)
+    lines = outcome.manifest.read_text().splitlines(keepends=True)
+    outcome.manifest.write_text("".join(lines[:2]))
+    finished = outcome.output / ("c" if output.endswith(".zarr") else "c.tif")
+    before = values(finished)
+    write_raster(tiles / "c.tif", photograph(3, 40, 50, seed=9), transform=WHERE["c"])
+    again = run([tiles], tmp_path / output)
+    assert (again.done, again.failed) == ((), ("c",))
+    assert again.records[2].code == "E_EXISTS"
+    assert str(finished) in again.records[2].message
+    assert np.array_equal(values(finished), before)
+    assert run([tiles], tmp_path / output, SceneOptions(overwrite=True)).done == ("c",)
+    assert not np.array_equal(values(finished), before)
+
+
 def test_a_file_that_is_no_manifest_is_not_appended_to(tiles: Path, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("to do: milk\n")
     with pytest.raises(OutputError, match="line 1 is no record"):
