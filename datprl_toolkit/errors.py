@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+DEBUG_VARIABLE = "DATPRL_DEBUG"
+
 
 class ErrorCode(StrEnum):
     """Stable names of everything that can go wrong with what a user gives us."""
@@ -106,6 +108,32 @@ def unreadable(where: object, error: OSError) -> InputError:
         f"it cannot be read: {error.strerror or error}",
         where=where,
         remedy="Check its permissions and the disk",
+    )
+
+
+def explained(error: BaseException) -> DatprlError:
+    """Return an error of ours as it is, and any other as the one line that a person can act on.
+
+    Parameters
+    ----------
+    error
+        What was caught where nothing more is known of it.
+
+    Returns
+    -------
+    ``E_CORRUPT`` for a file that may not be read, ``E_MEMORY``, or else ``E_INTERNAL``.
+    """
+    if isinstance(error, DatprlError):
+        return error
+    if isinstance(error, PermissionError) and error.filename is not None:
+        return unreadable(error.filename, error)
+    if isinstance(error, MemoryError):
+        return ResourceError(ErrorCode.MEMORY, "memory does not suffice", remedy="Close other programs, or do less")
+    line = " ".join(str(error).split())
+    return DatprlError(
+        ErrorCode.INTERNAL,
+        f"{type(error).__name__}: {line}",
+        remedy=f"This is a fault of datprl-toolkit; please report it with what {DEBUG_VARIABLE}=1 adds",
     )
 
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from datprl_toolkit.errors import ErrorCode, OutputError
+from datprl_toolkit.errors import ErrorCode, OutputError, unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -202,7 +202,10 @@ def put_in_place(new: Path, path: Path) -> None:
 
 @contextmanager
 def output_errors(path: Path) -> Iterator[None]:
-    """Turn an operating system's error while writing `path` into an :class:`OutputError` of one line."""
+    """Turn an operating system's error while writing `path` into an :class:`OutputError` of one line.
+
+    An input that is read meanwhile and may not be is an :class:`InputError`.
+    """
     try:
         yield
     except OutputError:
@@ -210,12 +213,25 @@ def output_errors(path: Path) -> Iterator[None]:
     except OSError as error:
         if _is_disk_full(error):
             raise disk_full(path) from error
+        if isinstance(error, PermissionError) and not _is_of_output(error.filename, path):
+            raise unreadable(error.filename, error) from error
         raise OutputError(
             ErrorCode.OUTPUT,
             f"the output cannot be written: {_first_line(error)}",
             where=path,
             remedy="Check the folder and its permissions",
         ) from error
+
+
+def _is_of_output(name: object, path: Path) -> bool:
+    """Tell whether the file that an error names is one of those that writing `path` makes or replaces."""
+    if not isinstance(name, str):
+        return True
+    file = Path(name)
+    if file in (path, *path.parents) or path in file.parents:
+        return True
+    beside = file.parent == path.parent and file.name.startswith((path.stem, f".{path.name}"))
+    return beside or any(part.startswith(TEMPORARY_PREFIX) for part in file.parts)
 
 
 def disk_full(path: Path) -> OutputError:

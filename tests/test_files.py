@@ -9,7 +9,14 @@ from pathlib import Path
 import pytest
 
 from datprl_toolkit.errors import DatprlError, ErrorCode, InputError, OutputError
-from datprl_toolkit.files import check_absent, check_file_place, check_replaceable, staged_file, staged_folder
+from datprl_toolkit.files import (
+    check_absent,
+    check_file_place,
+    check_replaceable,
+    output_errors,
+    staged_file,
+    staged_folder,
+)
 
 SLICE = b"\0" * 128 + b"DICM" + b"DATPRL_TOOLKIT"
 
@@ -90,6 +97,19 @@ def test_a_folder_that_may_not_be_looked_into_is_an_error_of_the_output(
     monkeypatch.setattr(Path, "exists", refuse)
     with pytest.raises(OutputError, match=r"E_OUTPUT: .*Permission denied"):
         check_absent(tmp_path / "a.tif", overwrite=False)
+
+
+def test_an_input_that_may_not_be_read_while_an_output_is_written_is_no_error_of_the_output(tmp_path: Path) -> None:
+    line = r"E_CORRUPT: .*Permission denied \(/data/scan\.tif\)"
+    with pytest.raises(InputError, match=line), output_errors(tmp_path / "a.tif"):
+        raise PermissionError(errno.EACCES, "Permission denied", "/data/scan.tif")
+
+
+@pytest.mark.parametrize("name", ["a.tif", "", "a.tif.aux.xml", ".datprl-partial-1/a.tif", ".a.tif.scenes"])
+def test_a_place_that_may_not_be_written_to_is_an_error_of_the_output(tmp_path: Path, name: str) -> None:
+    line = r"E_OUTPUT: .*Permission denied \(.*a\.tif\)"
+    with pytest.raises(OutputError, match=line), output_errors(tmp_path / "a.tif"):
+        raise PermissionError(errno.EACCES, "Permission denied", str(tmp_path / name))
 
 
 def test_a_failed_replacement_keeps_the_old_output(tmp_path: Path) -> None:

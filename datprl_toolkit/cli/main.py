@@ -11,7 +11,6 @@ from types import FrameType
 EXIT_ERROR = 1
 EXIT_INTERNAL = 70
 EXIT_CANCELLED = 130
-DEBUG_VARIABLE = "DATPRL_DEBUG"
 
 
 def main() -> None:
@@ -22,15 +21,12 @@ def main() -> None:
         _fail(f"E_DEPENDENCY: the package '{error.name}' is not installed. Install: pip install 'datprl-toolkit[all]'.")
     # A scheduler that ends a job must leave no half-written output either.
     signal.signal(signal.SIGTERM, _interrupt)
-    from datprl_toolkit.errors import DatprlError, ErrorCode
+    from datprl_toolkit.errors import ErrorCode, explained
 
     try:
         status = application(standalone_mode=False)
     except KeyboardInterrupt:
         _fail("Cancelled; nothing was kept.", EXIT_CANCELLED)
-    except DatprlError as error:
-        _debug()
-        _fail(str(error))
     except BrokenPipeError:
         # The reader of a pipe has gone; there is nobody to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -39,12 +35,8 @@ def main() -> None:
         if _is_usage_error(error):
             raise SystemExit(_show_usage_error(error)) from None
         _debug()
-        line = " ".join(str(error).split())
-        _fail(
-            f"{ErrorCode.INTERNAL}: {type(error).__name__}: {line}. This is a fault of datprl-toolkit; please report "
-            f"it with what {DEBUG_VARIABLE}=1 adds.",
-            EXIT_INTERNAL,
-        )
+        said = explained(error)
+        _fail(str(said), EXIT_INTERNAL if said.code == ErrorCode.INTERNAL else EXIT_ERROR)
     raise SystemExit(status if isinstance(status, int) else 0)
 
 
@@ -66,6 +58,8 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> None:
 
 
 def _debug() -> None:
+    from datprl_toolkit.errors import DEBUG_VARIABLE
+
     if os.environ.get(DEBUG_VARIABLE):
         traceback.print_exc()
 

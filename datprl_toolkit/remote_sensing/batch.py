@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from datprl_toolkit import __version__
-from datprl_toolkit.errors import DatprlError, ErrorCode, OptionError, OutputError
+from datprl_toolkit.errors import DatprlError, ErrorCode, OptionError, OutputError, explained
 from datprl_toolkit.files import check_apart
 from datprl_toolkit.remote_sensing.batch_manifest import (
     BatchRecord,
@@ -370,8 +370,8 @@ class _Batch:
             status: Status = "partial" if outcome.partial else "done"
             record = replace(record, status=status, summary=outcome.summary, warnings=outcome.warnings)
         elif error is not None:
-            code, message = _described(error)
-            record = replace(record, code=code, message=message)
+            said = explained(error)
+            record = replace(record, code=str(said.code), message=str(said))
         manifest.add(record)
         self.watcher.finished(scene, record, outcome)
         if isinstance(error, DatprlError) and error.code in _FATAL:
@@ -402,15 +402,6 @@ class _Teller:
         except BaseException:
             self.cancelled = True
             raise
-
-
-def _described(error: Exception) -> tuple[str, str]:
-    """Return the code and the line of an error."""
-    if isinstance(error, DatprlError):
-        return str(error.code), str(error)
-    line = " ".join(str(error).split())
-    code = str(ErrorCode.INTERNAL)
-    return code, f"{code}: {type(error).__name__}: {line}. This is a fault of datprl-toolkit."
 
 
 def _protected(scene: BatchScene) -> tuple[Path, ...]:

@@ -137,21 +137,14 @@ class Engine:
 
 def _explained(error: BaseException) -> DatprlError:
     """Return an error of ours as it is, and any other as one line with a code."""
-    from datprl_toolkit.errors import DatprlError, ErrorCode, ResourceError
+    from datprl_toolkit.errors import DEBUG_VARIABLE, ErrorCode, explained
 
-    if isinstance(error, DatprlError):
-        return error
-    if isinstance(error, MemoryError):
-        return ResourceError(ErrorCode.MEMORY, "memory does not suffice", remedy="Close other programs or layers")
-    if os.environ.get("DATPRL_DEBUG"):
+    said = explained(error)
+    if said.code == ErrorCode.INTERNAL and os.environ.get(DEBUG_VARIABLE):
         import traceback
 
         traceback.print_exception(error)
-    return DatprlError(
-        ErrorCode.INTERNAL,
-        f"a fault of this program: {type(error).__name__}: {error}",
-        remedy="Start napari with DATPRL_DEBUG=1 to see where",
-    )
+    return said
 
 
 def serve(requests: BinaryIO, replies: BinaryIO) -> None:

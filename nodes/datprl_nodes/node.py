@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from datprl_nodes.ports import Port, input_ports, output_ports, takes_job
 from datprl_nodes.values import type_of
-from datprl_toolkit.errors import DatprlError, ErrorCode, OptionError
+from datprl_toolkit.errors import DatprlError, ErrorCode, OptionError, explained
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -153,8 +153,10 @@ def call_node(node: Node, inputs: Mapping[str, Any], job: Job) -> dict[str, Any]
     except (DatprlError, KeyboardInterrupt):
         raise
     except Exception as error:
-        line = " ".join(str(error).split())
-        raise DatprlError(ErrorCode.NODE, f"the node failed: {type(error).__name__}: {line}") from error
+        said = explained(error)
+        if said.code != ErrorCode.INTERNAL:
+            raise said from error
+        raise DatprlError(ErrorCode.NODE, f"the node failed: {said.what}") from error
     ports = node.outputs()
     outputs = dict(zip(ports, result, strict=True)) if isinstance(result, tuple) else {next(iter(ports)): result}
     for port, value in outputs.items():
