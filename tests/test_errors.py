@@ -24,8 +24,10 @@ def test_an_error_of_ours_is_explained_by_itself() -> None:
         (MemoryError(), "E_MEMORY: memory does not suffice. Close other programs, or do less."),
         (
             ZeroDivisionError("division\nby zero"),
-            "E_INTERNAL: ZeroDivisionError: division by zero. This is a fault of datprl-toolkit; please report it "
-            + "with what DATPRL_DEBUG=1 adds.",
+            (
+                "E_INTERNAL: ZeroDivisionError: division by zero. This is a fault of datprl-toolkit; please report it "
+                "with what DATPRL_DEBUG=1 adds."
+            ),
         ),
     ],
 )

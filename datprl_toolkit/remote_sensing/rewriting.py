@@ -10,8 +10,9 @@ import numpy as np
 from affine import Affine
 
 from datprl_toolkit.errors import ErrorCode, InputError, OptionError
-from datprl_toolkit.remote_sensing.manifest import CHECKSUMS_TAG
+from datprl_toolkit.remote_sensing.manifest import CHECKSUMS_TAG, UNREADABLE_TAG
 from datprl_toolkit.remote_sensing.plan import shard_size
+from datprl_toolkit.remote_sensing.provenance import JOB
 from datprl_toolkit.remote_sensing.reading_cache import sparing
 from datprl_toolkit.remote_sensing.scaling import scene_profile
 from datprl_toolkit.remote_sensing.scene import Scene
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 LARGEST_CHANGED = 64 * 2**20
 """Pixels of the largest scene that is changed in memory."""
+
+_OF_ONE_OUTPUT = frozenset({CHECKSUMS_TAG, UNREADABLE_TAG, JOB})
 
 
 def copy_scene(
@@ -193,8 +196,8 @@ def _cut(scene: Scene, part: Window) -> Scene:
 
 
 def writable(target: Scene) -> Scene:
-    """Leave out a nodata value that no pixel can have, and the checksums of the source's own pixels."""
-    own = {key: value for key, value in target.tags.get("", {}).items() if key != CHECKSUMS_TAG}
+    """Leave out a nodata value that no pixel can have, and what the source says of the run that made just it."""
+    own = {key: value for key, value in target.tags.get("", {}).items() if key not in _OF_ONE_OUTPUT}
     nodata = target.nodata if as_stored(target.nodata, target.dtype) is not None else None
     return replace(target, nodata=nodata, tags={**target.tags, "": own})
 

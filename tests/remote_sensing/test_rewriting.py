@@ -9,11 +9,13 @@ import pytest
 import rasterio
 from rasterio.enums import ColorInterp
 
-from datprl_toolkit.errors import DatprlError
-from datprl_toolkit.remote_sensing import Scene
+from datprl_toolkit.errors import DatprlError, OutputError
+from datprl_toolkit.remote_sensing import Scene, SceneOptions
 from datprl_toolkit.remote_sensing.combining import mosaic_scenes, stack_scenes
+from datprl_toolkit.remote_sensing.manifest import read_mark
+from datprl_toolkit.remote_sensing.restore import restore_scene
 from datprl_toolkit.remote_sensing.rewriting import copy_scene, select_scene
-from datprl_toolkit.remote_sensing.testing import photograph, write_raster
+from datprl_toolkit.remote_sensing.testing import photograph, stub_restorer, write_raster
 from datprl_toolkit.remote_sensing.windows import whole
 from datprl_toolkit.restoring.tiling import Window
 
@@ -81,6 +83,21 @@ def test_what_is_not_in_the_scene_cannot_be_selected(tmp_path: Path, choice: dic
     with pytest.raises(DatprlError, match=message):
         select_scene(scene, tmp_path / "b.tif", **choice)
     assert not (tmp_path / "b.tif").exists()
+
+
+@pytest.mark.parametrize("ending", ["tif", "zarr"])
+def test_a_copy_says_how_the_scene_was_restored_and_does_not_pass_for_the_output_of_that_job(
+    tmp_path: Path, ending: str
+) -> None:
+    write_raster(tmp_path / "in.tif", photograph(3, 40, 50))
+    restored = restore_scene(tmp_path / "in.tif", tmp_path / f"out.{ending}", stub_restorer(0.125)).output
+    copy = tmp_path / f"copy.{ending}"
+    tags = copy_scene(Scene.open(restored), copy).tags[""]
+    assert tags["DATPRL_MODEL"] == Scene.open(restored).tags[""]["DATPRL_MODEL"]
+    assert read_mark(restored).job is not None
+    assert read_mark(copy).job is None
+    with pytest.raises(OutputError, match="E_EXISTS"):
+        restore_scene(tmp_path / "in.tif", copy, stub_restorer(0.125), SceneOptions(resume=True))
 
 
 def test_another_format_is_refused(tmp_path: Path) -> None:
