@@ -57,6 +57,7 @@ def restore_batch(
     cluster: Annotated[str | None, typer.Option(help="Dask scheduler, such as tcp://host:8786; or local:2.")] = None,
     assets: Annotated[str | None, typer.Option(help="Assets of STAC items, such as red,green,blue.")] = None,
     previews: Annotated[Path | None, typer.Option(help="Folder for a PNG of each scene.")] = None,
+    stac: Annotated[bool, typer.Option("--stac", help="Write a STAC item beside each output of a folder.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it takes; write nothing.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace outputs of other input or options.")] = False,
 ) -> None:
@@ -84,6 +85,7 @@ def restore_batch(
         on_error=on_error.value,
         zarr_profile=zarr_profile.value,
         cluster=cluster,
+        stac=stac,
     )
     load = partial(
         Restorer.from_pretrained,

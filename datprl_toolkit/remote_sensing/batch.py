@@ -8,6 +8,7 @@ import time
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -250,6 +251,13 @@ class _Batch:
 
             check_names([scene.name for scene in self.scenes])
             check_store(self.destination)
+            if any(options.stac for options in self.options.values()):
+                raise OptionError(
+                    ErrorCode.OPTION,
+                    "one store for all scenes has no place for STAC items",
+                    where=self.destination,
+                    remedy="Write to a folder, in the form tif or zarr",
+                )
             if any(options.zarr_profile == "legacy" for options in self.options.values()):
                 raise OptionError(
                     ErrorCode.OPTION,
@@ -379,12 +387,13 @@ class _Batch:
 
     def _call(self, scene: BatchScene, options: SceneOptions, teller: _Teller) -> Outcome:
         output = self.output(scene)
+        restore = partial(restore_scene, compared=self.compared, acquisition=scene.acquisition)
         if not self.is_one_store:
-            return restore_scene(scene.source, output, self.restorer, options, teller, compared=self.compared)
+            return restore(scene.source, output, self.restorer, options, teller)
         from datprl_toolkit.remote_sensing.batch_store import staged_group
 
         with staged_group(self.destination, scene.name, replaces=options.overwrite) as staged:
-            outcome = restore_scene(scene.source, staged, self.restorer, options, teller, compared=self.compared)
+            outcome = restore(scene.source, staged, self.restorer, options, teller)
         return replace(outcome, output=output)
 
 

@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from datprl_toolkit.errors import ErrorCode, InputError, OptionError
 from datprl_toolkit.remote_sensing.formats import is_raster, is_zarr
@@ -38,11 +38,14 @@ class BatchScene:
         What is read, as :meth:`Scene.open` takes it.
     overrides
         Options that hold for this scene alone.
+    acquisition
+        When and with what it was taken, if an item of a STAC catalogue says so; see :class:`StacItem`.
     """
 
     name: str
     source: str
     overrides: dict[str, object] = field(default_factory=dict)
+    acquisition: dict[str, Any] = field(default_factory=dict)
 
     def options(self, common: SceneOptions) -> SceneOptions:
         """Return the options for this scene.
@@ -112,7 +115,10 @@ def _expand(text: str, assets: Sequence[str], output: Path | None) -> list[Batch
     path = Path(text)
     if is_stac_name(text):
         items = read_items(text)
-        return [BatchScene(_safe_name(item.name), scene_of_item(item, assets)) for item in items]
+        return [
+            BatchScene(_safe_name(item.name), scene_of_item(item, assets), acquisition=item.acquisition)
+            for item in items
+        ]
     if path.is_dir():
         return _in_folder(path)
     if not path.exists() and glob.has_magic(text):

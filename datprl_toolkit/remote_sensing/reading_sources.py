@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from datprl_toolkit.errors import DatprlError, ErrorCode, InputError
@@ -37,10 +38,13 @@ class SceneSource:
         What it is called in messages.
     files
         What GDAL opens, one after the other; several are the bands of one scene.
+    acquisition
+        When and with what it was taken, if it is a STAC item that says so; see :class:`StacItem`.
     """
 
     name: str
     files: tuple[str, ...]
+    acquisition: dict[str, Any] = field(default_factory=dict)
 
     @property
     def is_local_file(self) -> bool:
@@ -77,7 +81,7 @@ def locate(source: str | Path) -> SceneSource:
     path = Path(source)
     if is_stac_item(text):
         item = read_items(text)[0]
-        return SceneSource(text, locate(scene_of_item(item)).files)
+        return SceneSource(text, locate(scene_of_item(item)).files, item.acquisition)
     if is_product(path):
         return SceneSource(text, tuple(str(file) for file in product_files(path)))
     if is_remote(text):

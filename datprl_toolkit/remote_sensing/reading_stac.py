@@ -16,6 +16,7 @@ from datprl_toolkit.errors import DatprlError, ErrorCode, InputError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+ACQUISITION = ("start_datetime", "end_datetime", "platform", "instruments", "constellation", "mission")
 COLOURS = ("red", "green", "blue")
 _HTTP = re.compile(r"https?://", re.IGNORECASE)
 _SIDE_ROLES = {"thumbnail", "overview", "metadata", "cloud", "cloud-shadow", "saturation", "date", "visual"}
@@ -36,11 +37,15 @@ class StacItem:
         File or address that it was read from, to which its assets are relative.
     assets
         As in the item (STAC specification, Item, Asset Object).
+    acquisition
+        When and with what the image was taken: those of its properties that a restored image still has (STAC
+        specification, Common Metadata, Date and Time, Instrument).
     """
 
     name: str
     origin: str
     assets: dict[str, dict[str, Any]]
+    acquisition: dict[str, Any]
 
 
 def is_stac_name(text: str) -> bool:
@@ -115,7 +120,17 @@ def _item(origin: str, document: dict[str, Any]) -> StacItem:
             where=origin,
             remedy="Check it",
         )
-    return StacItem(document["id"], origin, assets)
+    return StacItem(document["id"], origin, assets, _acquisition(document.get("properties")))
+
+
+def _acquisition(properties: Any) -> dict[str, Any]:
+    """Return what the properties of an item say of the acquisition; nothing without a time, which an item must have."""
+    if not isinstance(properties, dict):
+        return {}
+    said = {key: properties[key] for key in ACQUISITION if properties.get(key)}
+    if isinstance(properties.get("datetime"), str):
+        return {"datetime": properties["datetime"], **said}
+    return {"datetime": None, **said} if {"start_datetime", "end_datetime"} <= said.keys() else {}
 
 
 def _own_address(feature: dict[str, Any], origin: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import rasterio
 
@@ -32,6 +32,8 @@ from datprl_toolkit.restoring.self_ensemble import check_single
 from datprl_toolkit.restoring.tiling import round_up
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from datprl_toolkit.remote_sensing.reading import SceneReader
     from datprl_toolkit.restoring import Context
 
@@ -46,6 +48,7 @@ def restore_scene(
     progress: ProgressCallback = silent,
     *,
     compared: bool = True,
+    acquisition: Mapping[str, Any] | None = None,
 ) -> Outcome:
     """Restore a georeferenced raster of any size.
 
@@ -70,6 +73,9 @@ def restore_scene(
         exception that it raises cancels the job.
     compared
         Whether a part of the scene before and after is handed back, to look at: it is read for that.
+    acquisition
+        When and with what the scene was taken, as properties of a STAC item, for that of the output; by default what
+        the item says that `source` is.
 
     Returns
     -------
@@ -99,7 +105,8 @@ def restore_scene(
         made = run.earlier() or run.make(lambda: scene_context(plan, sample, restorer, progress))
         if options.stac:
             replaces = options.overwrite or options.resume
-            write_item(destination, plan, restorer, made.unreadable, overwrite=replaces)
+            taken = acquisition or locate(source).acquisition
+            write_item(destination, plan, restorer, made.unreadable, acquisition=taken, overwrite=replaces)
         wanted = compared and options.product != "deviation"
         comparisons = compare(plan, sample, reader, destination) if wanted else ()
     return Outcome(

@@ -19,7 +19,7 @@ from datprl_toolkit.remote_sensing.scaling import describe_scaling
 from datprl_toolkit.restoring.self_ensemble import SAID
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from datprl_toolkit.remote_sensing.grid import Grid
@@ -73,9 +73,22 @@ def _is_item_of(output: Path, path: Path) -> bool:
 
 
 def write_item(
-    output: Path, plan: Plan, restorer: Restorer, unreadable: tuple[Window, ...] = (), *, overwrite: bool = False
+    output: Path,
+    plan: Plan,
+    restorer: Restorer,
+    unreadable: tuple[Window, ...] = (),
+    *,
+    acquisition: Mapping[str, Any] | None = None,
+    overwrite: bool = False,
 ) -> Path:
     """Write the item of a finished output (STAC 1.0.0), and return its path.
+
+    Parameters
+    ----------
+    output, plan, restorer, unreadable, acquisition
+        As for :func:`stac_item`.
+    overwrite
+        Whether a file of this name is replaced.
 
     Raises
     ------
@@ -83,24 +96,38 @@ def write_item(
         ``E_EXISTS``, ``E_DISK_FULL`` or ``E_OUTPUT``.
     """
     path = item_path(output)
-    item = stac_item(output, plan, restorer, unreadable)
+    item = stac_item(output, plan, restorer, unreadable, acquisition=acquisition)
     with staged_file(path, overwrite=overwrite) as temporary:
         temporary.write_text(json.dumps(item, indent=2) + "\n", encoding="utf-8")
     return path
 
 
-def stac_item(output: Path, plan: Plan, restorer: Restorer, unreadable: tuple[Window, ...] = ()) -> dict[str, Any]:
+def stac_item(
+    output: Path,
+    plan: Plan,
+    restorer: Restorer,
+    unreadable: tuple[Window, ...] = (),
+    *,
+    acquisition: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
     """Return the item of a finished output.
 
-    Its `datetime` is that of the input where the input has one (TIFF tag 306), else that of the processing, which
-    the item then says.
+    Parameters
+    ----------
+    output, plan, restorer
+        What was made, how, and with what.
+    unreadable
+        Windows of the input that could not be read.
+    acquisition
+        What an item of the input says of when and with what it was taken. Without it `datetime` is that of the input
+        where the input has one (TIFF tag 306), else that of the processing, which the item then says.
     """
     card = restorer.card
     now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    acquired = _acquired(plan)
-    description = "" if acquired else "The input gives no time of acquisition; datetime is that of the processing. "
+    taken = dict(acquisition or _acquired(plan))
+    description = "" if taken else "The input gives no time of acquisition; datetime is that of the processing. "
     properties: dict[str, Any] = {
-        "datetime": acquired or now,
+        **(taken or {"datetime": now}),
         "created": now,
         "description": f"{description}Restored with {card.name}; the values are estimates of a network.",
         "processing:software": {"datprl-toolkit": __version__},
@@ -136,13 +163,13 @@ def _lineage(plan: Plan, restorer: Restorer) -> str:
     )
 
 
-def _acquired(plan: Plan) -> str | None:
+def _acquired(plan: Plan) -> dict[str, Any]:
     text = plan.source.tags.get("", {}).get("TIFFTAG_DATETIME", "")
     try:
         taken = datetime.strptime(text, "%Y:%m:%d %H:%M:%S").replace(tzinfo=UTC)
     except ValueError:
-        return None
-    return taken.isoformat().replace("+00:00", "Z")
+        return {}
+    return {"datetime": taken.isoformat().replace("+00:00", "Z")}
 
 
 def _projection(grid: Grid) -> dict[str, Any]:

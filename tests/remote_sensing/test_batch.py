@@ -394,6 +394,32 @@ def test_scenes_that_are_scaled_apart_share_no_context(tmp_path: Path, tiny: Res
             restore_batch(scenes, tmp_path / "out", tiny, options, shared_context=True)
 
 
+def test_one_store_for_all_scenes_has_no_stac_items(tiles: Path, tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="no place for STAC items"):
+        run([tiles], tmp_path / "out.zarr", SceneOptions(stac=True))
+    assert not (tmp_path / "out.zarr").exists()
+
+
+def test_an_output_has_the_time_and_the_platform_of_its_item_in_a_catalogue(tiles: Path, tmp_path: Path) -> None:
+    taken = {"datetime": "2024-05-06T07:08:09Z", "platform": "sentinel-2a", "instruments": ["msi"]}
+    features = [
+        {
+            "type": "Feature",
+            "stac_version": "1.0.0",
+            "id": name,
+            "properties": taken | {"eo:cloud_cover": 12},
+            "assets": {"image": {"href": f"tiles/{name}.tif", "type": "image/tiff"}},
+        }
+        for name in "ab"
+    ]
+    (tmp_path / "search.json").write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    run([tmp_path / "search.json"], tmp_path / "out", SceneOptions(stac=True))
+    properties = json.loads((tmp_path / "out" / "a.json").read_text())["properties"]
+    assert {key: properties.get(key) for key in taken} == taken
+    assert "eo:cloud_cover" not in properties  # clouds may be fewer now
+    assert "time of acquisition" not in properties["description"]
+
+
 def test_a_batch_replaces_the_items_it_wrote_and_no_other_file_beside_its_outputs(tiles: Path, tmp_path: Path) -> None:
     out, chosen = tmp_path / "out", SceneOptions(stac=True)
     out.mkdir()

@@ -53,6 +53,34 @@ def test_the_item_agrees_with_the_output(tmp_path: Path, untouched: Restorer, su
     assert str(tmp_path) not in json.dumps(item)
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"datetime": "2020-01-02T03:04:05Z", "platform": "x"}, {"datetime": "2020-01-02T03:04:05Z", "platform": "x"}),
+        (
+            {"datetime": None, "start_datetime": "2020-01-01T00:00:00Z", "end_datetime": "2020-01-31T00:00:00Z"},
+            {"datetime": None, "start_datetime": "2020-01-01T00:00:00Z", "end_datetime": "2020-01-31T00:00:00Z"},
+        ),
+        ({}, {"datetime": "2024-05-06T07:08:09Z"}),
+        (None, {"datetime": "2024-05-06T07:08:09Z"}),
+    ],
+)
+def test_the_times_of_an_item_that_is_restored_are_kept(
+    tmp_path: Path, untouched: Restorer, given: dict[str, object] | None, said: dict[str, object]
+) -> None:
+    write_raster(
+        tmp_path / "data.tif",
+        photograph(3, 20, 30),
+        finish=lambda dataset: dataset.update_tags(TIFFTAG_DATETIME="2024:05:06 07:08:09"),
+    )
+    assets = {"image": {"href": "data.tif", "type": "image/tiff"}}
+    item = {"type": "Feature", "stac_version": "1.0.0", "id": "s", "assets": assets, "properties": given}
+    (tmp_path / "item.json").write_text(json.dumps(item))
+    restore_scene(tmp_path / "item.json", tmp_path / "out.tif", untouched, SceneOptions(stac=True))
+    properties = json.loads((tmp_path / "out.json").read_text())["properties"]
+    assert said.items() <= properties.items()
+
+
 def test_a_scene_without_a_place_or_a_time_says_so(tmp_path: Path, untouched: Restorer) -> None:
     source = write_raster(tmp_path / "scene.tif", photograph(1, 20, 30), crs=None, transform=None)
     restore_scene(source, tmp_path / "out.tif", untouched, SceneOptions(stac=True))
