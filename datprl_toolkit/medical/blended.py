@@ -11,7 +11,7 @@ from datprl_toolkit.files import check_absent, check_apart, staged_folder
 from datprl_toolkit.medical.derive import DerivedSeries, free_series_number
 from datprl_toolkit.medical.encoding import encode_activity, encode_in_place
 from datprl_toolkit.medical.multiframe_writing import MultiframeWriter
-from datprl_toolkit.medical.provenance import Provenance
+from datprl_toolkit.medical.provenance import USUAL, Provenance
 from datprl_toolkit.medical.write import SeriesWriter
 from datprl_toolkit.restoring import Progress, ProgressCallback, silent
 
@@ -84,6 +84,7 @@ def write_blended(
     *,
     created: datetime,
     self_ensemble: bool = False,
+    arithmetic: str = USUAL,
     taken: frozenset[int] = frozenset(),
     progress: ProgressCallback = silent,
 ) -> str:
@@ -105,6 +106,8 @@ def write_blended(
         When it was made.
     self_ensemble
         Whether the answers are means over mirror images.
+    arithmetic
+        In which the network answered; see :attr:`datprl_toolkit.restoring.Restorer.arithmetic`.
     taken
         Series numbers that are in use.
     progress
@@ -120,7 +123,9 @@ def write_blended(
         As :func:`datprl_toolkit.medical.restore.restore_dicom`; nothing is left behind.
     """
     _check_destination(volume, destination, overwrite=options.overwrite)
-    provenance = Provenance.of(volume, card, profile, options.strength, created, self_ensemble=self_ensemble)
+    provenance = Provenance.of(
+        volume, card, profile, options.strength, created, self_ensemble=self_ensemble, arithmetic=arithmetic
+    )
     derived = DerivedSeries(provenance, free_series_number(volume.series_number, set(taken)), options.private)
     open_writer = MultiframeWriter if volume.enhanced else SeriesWriter
     total = len(volume.slices)

@@ -17,6 +17,7 @@ from datprl_toolkit.medical.provenance import (
     IDENTIFIER_NAMESPACE,
     NO_WINDOW,
     PRODUCT,
+    USUAL,
     WARNING,
     Provenance,
     source_checksum,
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Restoring:
-    """How a pipeline restored a volume: weights, task, intensity window, strength, and whether by a self-ensemble."""
+    """How a pipeline restored a volume: weights, task, intensity window, strength, self-ensemble and arithmetic."""
 
     weights: str
     weights_sha256: str
@@ -44,6 +45,7 @@ class Restoring:
     profile: IntensityProfile
     strength: float
     self_ensemble: bool = False
+    arithmetic: str = USUAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,7 @@ def write_processed(
         modality=volume.modality,
         created=time_of_making(),
         self_ensemble=restoring is not None and restoring.self_ensemble,
+        arithmetic=USUAL if restoring is None else restoring.arithmetic,
         method=method.rstrip(". "),
         content=hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest(),
     )

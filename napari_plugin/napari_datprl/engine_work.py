@@ -38,6 +38,10 @@ BATCH_PIXELS = 512 * 512
 GPU_BATCH_PIXELS = 8 * BATCH_PIXELS
 
 
+def _loaded(restorer: Restorer, profile: IntensityProfile, notes: tuple[str, ...] = ()) -> Loaded:
+    return Loaded(restorer.describe(), pickle.dumps(restorer.card), restorer.arithmetic, profile, notes)
+
+
 def restore_volume(engine: Engine, request: RestoreVolume) -> None:
     """Restore a series slice by slice, in the order that is asked for."""
     from datprl_toolkit.medical.choose import check_task
@@ -47,7 +51,7 @@ def restore_volume(engine: Engine, request: RestoreVolume) -> None:
     volume, restorer = request.volume, engine.restorer(request.network)
     check_task(Series(1, volume, (), None, request.earliest), restorer.card)
     profile, notes = _profile(engine, request)
-    engine.send(Loaded(restorer.describe(), pickle.dumps(restorer.card), profile, notes))
+    engine.send(_loaded(restorer, profile, notes))
     with engine.interruptible(restorer.network):
         stack = StackRestorer.of_volume(
             lambda index: volume.slices[index].read(),
@@ -67,7 +71,7 @@ def restore_array(engine: Engine, request: RestoreArray) -> None:
     from datprl_toolkit.restoring.stack import StackRestorer
 
     restorer, profile, values = engine.restorer(request.network), request.profile, request.values
-    engine.send(Loaded(restorer.describe(), pickle.dumps(restorer.card), profile))
+    engine.send(_loaded(restorer, profile))
     with engine.interruptible(restorer.network):
         if values.ndim == 4 or len(values) == 1:
             for index in request.order:
@@ -91,7 +95,7 @@ def restore_tiles(engine: Engine, request: RestoreTiles) -> None:
         engine.interruptible(restorer.network),
         live_scene(request.scene, restorer, request.options, engine.progress) as live,
     ):
-        engine.send(Loaded(restorer.describe(), pickle.dumps(restorer.card), live.plan.profile, live.warnings))
+        engine.send(_loaded(restorer, live.plan.profile, live.warnings))
         for index, tile in enumerate(request.tiles):
             engine.check()
             engine.send(SliceAnswered(index, np.ascontiguousarray(np.moveaxis(live.change(tile), 0, -1))))
@@ -103,7 +107,7 @@ def map_uncertainty(engine: Engine, request: MapUncertainty) -> None:
 
     # The map compares the orientations over which a self-ensemble takes the mean.
     volume, restorer = request.volume, engine.restorer(request.network).with_self_ensemble(False)
-    engine.send(Loaded(restorer.describe(), pickle.dumps(restorer.card), request.profile))
+    engine.send(_loaded(restorer, request.profile))
     with engine.interruptible(restorer.network):
         estimator = UncertaintyEstimator.of_volume(
             lambda index: volume.slices[index].read(),
@@ -167,6 +171,7 @@ def _write_dicom(engine: Engine, request: WriteSeries, destination: Path) -> str
         request.options,
         created=datetime.now(),
         self_ensemble=request.self_ensemble,
+        arithmetic=request.arithmetic,
         taken=request.taken,
         progress=engine.progress,
     )

@@ -145,6 +145,7 @@ class WriteSeries:
     answers: tuple[FloatArray, ...]
     profile: IntensityProfile
     card: bytes
+    arithmetic: str
     destination: Path
     options: DicomOptions
     taken: frozenset[int] = frozenset()
@@ -227,6 +228,8 @@ class Loaded:
         Weights, device and precision in one line.
     card
         The weights' card, pickled, which the window keeps without looking into it: it belongs to a room with PyTorch.
+    arithmetic
+        In which the network runs; see :attr:`datprl_toolkit.restoring.Restorer.arithmetic`.
     profile
         Window that the network sees, or None where the work has none.
     notes
@@ -235,6 +238,7 @@ class Loaded:
 
     description: str
     card: bytes
+    arithmetic: str
     profile: IntensityProfile | None = None
     notes: tuple[str, ...] = ()
 

@@ -59,6 +59,7 @@ def write_request(restoration: Restoration | None, destination: Path) -> WriteSe
         tuple(restoration.answer(index) for index in range(restoration.total)),
         restoration.profile,
         restoration.card,
+        restoration.arithmetic,
         destination,
         replace(DicomOptions(), strength=restoration.strength),
         restoration.source.taken,

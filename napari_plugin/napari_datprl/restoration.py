@@ -14,7 +14,7 @@ from napari_datprl.sources import ArraySource, VolumeSource
 
 if TYPE_CHECKING:
     from datprl_toolkit.intensity import IntensityProfile
-    from napari_datprl.messages import FloatArray, Network
+    from napari_datprl.messages import FloatArray, Loaded, Network
     from napari_datprl.sources import Source
 
 
@@ -48,9 +48,14 @@ class Restoration:
         self.total = total
         self.pieces = pieces
         self.profile: IntensityProfile | None = None
-        self.card = b""
+        self.card, self.arithmetic = b"", ""
         self.description = ""
         self.notes: tuple[str, ...] = ()
+
+    def take(self, loaded: Loaded) -> None:
+        """Keep what the engine said of the network."""
+        self.card, self.arithmetic, self.profile = loaded.card, loaded.arithmetic, loaded.profile
+        self.description, self.notes = loaded.description, loaded.notes
 
     @property
     def done(self) -> int:

@@ -135,8 +135,7 @@ class RestoreRun(EngineCall):
 
     def _take(self, reply: Reply) -> None:
         if isinstance(reply, Loaded):
-            self.restoration.profile, self.restoration.card = reply.profile, reply.card
-            self.restoration.description, self.restoration.notes = reply.description, reply.notes
+            self.restoration.take(reply)
         elif isinstance(reply, Advanced):
             self.advanced.emit(reply.step, reply.done, reply.total)
         elif isinstance(reply, SliceAnswered):

@@ -40,7 +40,7 @@ def fill(restoration: Restoration, request: Request, engine: EngineProcess) -> R
     for reply in engine.ask(request):
         last = reply
         if isinstance(reply, Loaded):
-            restoration.profile, restoration.card, restoration.notes = reply.profile, reply.card, reply.notes
+            restoration.take(reply)
         elif isinstance(reply, SliceAnswered):
             restoration.add(reply.index, reply.answer)
     assert last is not None

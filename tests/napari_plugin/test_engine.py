@@ -80,6 +80,22 @@ def test_the_header_of_the_written_series_is_that_of_the_command_line(
     assert ours == theirs
 
 
+def test_the_written_series_says_in_what_arithmetic_the_network_answered(
+    ct_folder: Path, engine: EngineProcess, tiny_weights: str, tmp_path: Path
+) -> None:
+    restoration, asked = prepare(opened(ct_folder), Choices(Network(tiny_weights, "cpu")), 0)
+    fill(restoration, asked, engine)
+    assert restoration.arithmetic == "float32"
+    headers = {}
+    for arithmetic in ("float32", "float16"):
+        restoration.arithmetic = arithmetic  # as an engine on a GPU says
+        fill(restoration, write_request(restoration, tmp_path / arithmetic), engine)
+        headers[arithmetic] = pydicom.dcmread(tmp_path / arithmetic / "0003.dcm")
+    assert "arithmetic" not in headers["float32"].DerivationDescription
+    assert ", arithmetic float16." in headers["float16"].DerivationDescription
+    assert headers["float16"].SOPInstanceUID != headers["float32"].SOPInstanceUID
+
+
 @pytest.mark.parametrize("modality", ["ct_folder", "pet_folder"])
 def test_a_name_of_nifti_gives_the_same_values_in_the_same_place(
     modality: str, request: pytest.FixtureRequest, engine: EngineProcess, tiny_weights: str, tmp_path: Path

@@ -77,6 +77,17 @@ def test_the_series_is_that_of_the_command_line(
     assert not part.failed
 
 
+def test_a_network_in_half_precision_is_named_as_on_the_command_line(
+    series: Series, tmp_path: Path, tiny: Restorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(tiny), "arithmetic", "bfloat16")
+    restore_dicom(series("CT"), tmp_path / "expected", tiny)
+    write(load(series("CT"), RestoreVolume(tiny)), tmp_path / "written")
+    (_, one), (_, two) = stored(tmp_path / "expected"), stored(tmp_path / "written")
+    assert ", arithmetic bfloat16." in one[0].DerivationDescription
+    assert two[0].DerivationDescription == one[0].DerivationDescription
+
+
 @pytest.mark.usefixtures("registered")
 def test_registered_both_are_found_by_what_is_to_be_read_and_written(series: Series, tmp_path: Path) -> None:
     image = LoadImage(ensure_channel_first=True)(str(series("PT")))

@@ -40,9 +40,8 @@ def describe_restoring(restorer: Restorer, profile: IntensityProfile, strength: 
     card = restorer.card
     tasks = {modality: ", ".join(matching_tasks(card, modality)) for modality in MODALITY_TASKS}
     named = {"weights": card.name, "weights_sha256": card.sha256, "tasks": tasks}
-    return json.dumps(
-        {**named, "profile": asdict(profile), "strength": strength, "self_ensemble": restorer.self_ensemble}
-    )
+    way = {"self_ensemble": restorer.self_ensemble, "arithmetic": restorer.arithmetic}
+    return json.dumps({**named, "profile": asdict(profile), "strength": strength, **way})
 
 
 class SeriesWriter(ImageWriter):
@@ -139,6 +138,7 @@ class SeriesWriter(ImageWriter):
             profile=IntensityProfile(**entry["profile"], windows=windows),
             strength=entry["strength"],
             self_ensemble=entry["self_ensemble"],
+            arithmetic=entry["arithmetic"],
         )
 
 
