@@ -177,15 +177,21 @@ def _describe_band(dataset: Any, number: int) -> Band:
         offset=dataset.offsets[place],
         unit=dataset.units[place] or "",
         tags=dict(dataset.tags(number)),
+        other_domains=tuple(domain for domain in dataset.tag_namespaces(number) if _lasts(domain)),
     )
 
 
 def _tags(dataset: Any) -> dict[str, Tags]:
     domains = {"": dict(dataset.tags())}
     for domain in dataset.tag_namespaces():
-        if domain not in _TRANSIENT_DOMAINS and not domain.startswith("xml:"):
+        if _lasts(domain):
             domains[domain] = dict(dataset.tags(ns=domain))
     return domains
+
+
+def _lasts(domain: str) -> bool:
+    """Tell whether a metadata domain says something of the image, and not of how just this file stores it."""
+    return domain not in _TRANSIENT_DOMAINS and not domain.startswith("xml:")
 
 
 def _check_supported(dataset: Any, path: Path, *, nodata_given: bool) -> None:

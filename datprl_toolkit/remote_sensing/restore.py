@@ -206,15 +206,18 @@ def scene_context(plan: Plan, sample: SceneSample, restorer: Restorer, progress:
 
 
 def _format_warnings(plan: Plan, destination: Path) -> tuple[str, ...]:
-    """Name what the format of the output cannot hold."""
-    if destination.suffix.lower() == ".zarr":
-        return ()
+    """Name what the output cannot hold."""
     from datprl_toolkit.remote_sensing.cog import domains_left_out
 
-    lost = domains_left_out(plan.target)
-    if not lost:
-        return ()
-    return (f"W_METADATA: a COG cannot keep these metadata domains beside those of its bands: {', '.join(lost)}",)
+    warnings = []
+    of_bands = dict.fromkeys(domain for band in plan.target.bands for domain in band.other_domains)
+    if of_bands:
+        warnings.append(f"W_METADATA: metadata domains of single bands are not kept: {', '.join(of_bands)}")
+    lost = () if destination.suffix.lower() == ".zarr" else domains_left_out(plan.target)
+    if lost:
+        named = ", ".join(lost)
+        warnings.append(f"W_METADATA: a COG cannot keep these metadata domains beside those of its bands: {named}")
+    return tuple(warnings)
 
 
 def _summary(plan: Plan, choice: BandChoice) -> str:

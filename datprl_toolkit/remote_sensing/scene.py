@@ -37,7 +37,9 @@ class Band:
     unit
         Unit of the physical value; empty if unknown.
     tags
-        The band's own metadata.
+        The band's own metadata, of the default domain.
+    other_domains
+        Names of further metadata domains of the band, which no output keeps.
     """
 
     number: int
@@ -47,6 +49,7 @@ class Band:
     offset: float = 0.0
     unit: str = ""
     tags: Tags = field(default_factory=dict)
+    other_domains: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

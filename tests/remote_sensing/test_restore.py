@@ -354,6 +354,16 @@ def test_metadata_that_a_cog_cannot_hold_are_named(tmp_path: Path, untouched: Re
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
+def test_metadata_domains_of_a_band_are_named(tmp_path: Path, untouched: Restorer, suffix: str) -> None:
+    def finish(dataset: Any) -> None:
+        dataset.update_tags(2, ns="IMAGERY", CENTRAL_WAVELENGTH_UM="0.56")
+
+    source = write_raster(tmp_path / "scene.tif", photograph(3, 20, 30), finish=finish)
+    warnings = restore_scene(source, tmp_path / f"out{suffix}", untouched).warnings
+    assert warnings == ("W_METADATA: metadata domains of single bands are not kept: IMAGERY",)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
 def test_our_own_zarr_is_a_scene_like_any_other(tmp_path: Path, untouched: Restorer, suffix: str) -> None:
     source = write_raster(
         tmp_path / "scene.tif", photograph(3, 300, 270, "int16"), nodata=-7, finish=_describe, photometric="RGB"
