@@ -34,6 +34,7 @@ SHARES = (
     "sparse_clouds",
     "snow",
     "wide_skies",
+    "deserts",
 )
 """The settings that are one share from 0 to 1."""
 
@@ -119,6 +120,8 @@ class TrainingConfig:
         Share of the crops in simulated haze or under simulated clouds that have snow on their bright ground.
     wide_skies
         Share of the crops in simulated haze or under simulated clouds whose haze and clouds vary as over a whole scene.
+    deserts
+        Share of the crops in simulated haze or under simulated clouds whose ground is like that of a desert.
     left_out
         Names of prepared sources that are not used.
     frozen
@@ -182,6 +185,7 @@ class TrainingConfig:
     sparse_clouds: float = 0.0
     snow: float = 0.0
     wide_skies: float = 0.0
+    deserts: float = 0.0
     left_out: tuple[str, ...] = ()
     frozen: tuple[str, ...] = ()
     anchored: float = 0.0

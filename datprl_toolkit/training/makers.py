@@ -56,6 +56,8 @@ class Variety:
         Of those in simulated haze or under simulated clouds, those with snow on their bright ground.
     wide_skies
         Of those in simulated haze or under simulated clouds, those whose haze and clouds vary as over a whole scene.
+    deserts
+        Of those in simulated haze or under simulated clouds, those over ground like that of a desert.
     """
 
     varied_haze: float = 0.0
@@ -72,6 +74,7 @@ class Variety:
     sparse_clouds: float = 0.0
     snow: float = 0.0
     wide_skies: float = 0.0
+    deserts: float = 0.0
 
 
 PLAIN = Variety()
@@ -172,6 +175,7 @@ def _haze_and_clouds(sources: Mapping[str, Source], empty: Source, variety: Vari
         "visible": variety.visible_clouds,
         "whitened": variety.white_ground,
         "snowy": variety.snow,
+        "desert": variety.deserts,
         "sparse": variety.sparse_clouds,
         "wide": variety.wide_skies,
     }
@@ -207,6 +211,9 @@ def _simulated_haze(source: Source, sky: Source, share: float, variety: Variety)
         recoloured=variety.other_ground,
         whitened=variety.white_ground,
         snowy=variety.snow,
+        desert=variety.deserts,
         wide=variety.wide_skies,
     )
-    return [(share * (1 - even), uneven), *([(share * even, weather.EvenHaze(source))] if even else [])]
+    if not even:
+        return [(share, uneven)]
+    return [(share * (1 - even), uneven), (share * even, weather.EvenHaze(source, variety.deserts))]

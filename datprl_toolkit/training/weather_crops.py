@@ -24,8 +24,9 @@ class SimulatedClouds:
     """Scenes under fractal clouds with their shadow.
 
     A share `recoloured` of the crops has other colours, a share `whitened` ground that is white in part, a share
-    `snowy` snow on its bright parts, and a share `visible` clouds over a good part of it: of most crops, drawn
-    anywhere, the clouds would cover next to nothing. A share `sparse` has few clouds, a share `wide` more of the sky.
+    `snowy` snow on its bright parts, a share `desert` that of a desert, and a share `visible` clouds over a good part
+    of it: of most crops, drawn anywhere, the clouds would cover next to nothing. A share `sparse` has few clouds, a
+    share `wide` more of the sky.
     """
 
     source: Source
@@ -34,6 +35,7 @@ class SimulatedClouds:
     visible: float = 0.0
     whitened: float = 0.0
     snowy: float = 0.0
+    desert: float = 0.0
     sparse: float = 0.0
     wide: float = 0.0
 
@@ -122,7 +124,7 @@ class SimulatedHaze:
     A share `brightened` of the crops has bright ground, such as a desert's or sunlit crowns of trees, and haze that may
     be darker than it, for otherwise all that is bright would be taken for haze, or all that glitters for clouds. A
     share `recoloured` has other colours, a share `whitened` ground that is white in part, a share `snowy` snow on its
-    bright parts, and a share `wide` haze that varies as over a whole scene.
+    bright parts, a share `desert` that of a desert, and a share `wide` haze that varies as over a whole scene.
     """
 
     source: Source
@@ -131,6 +133,7 @@ class SimulatedHaze:
     recoloured: float = 0.0
     whitened: float = 0.0
     snowy: float = 0.0
+    desert: float = 0.0
     wide: float = 0.0
 
     def __len__(self) -> int:
@@ -155,10 +158,11 @@ class EvenHaze:
     """Scenes in even, grey haze like that which was measured over RICE1, of which nothing is a desert.
 
     There it keeps 0.35 to 0.75 of the contrast, and its colour, 0.4 to 0.62 in all bands, is darker than bright ground.
-    Half of the crops have bright ground.
+    A share `desert` of the crops has the ground of a desert, and half of the others bright ground.
     """
 
     source: Source
+    desert: float = 0.0
 
     def __len__(self) -> int:
         return len(self.source)
@@ -166,8 +170,9 @@ class EvenHaze:
     def make(self, index: int, size: int, generator: np.random.Generator) -> Pair:
         """Put haze over a scene."""
         image = self.source["clean"][index]
-        clean = cut(image, choose_window(image, size, generator), size)
-        if generator.random() < 0.5:
+        ground = cut(image, choose_window(image, size, generator), size)
+        clean = as_desert(ground, self.desert, generator)
+        if clean is ground and generator.random() < 0.5:
             clean = brightened(clean, generator)
         airlight = generator.uniform(0.4, 0.62) + generator.uniform(-0.01, 0.01, 3)
         transmission = np.full((size, size), generator.uniform(0.35, 0.75), np.float32)
@@ -179,9 +184,12 @@ class EvenHaze:
 def _ground(
     maker: SimulatedClouds | SimulatedHaze, index: int, size: int, generator: np.random.Generator
 ) -> npt.NDArray[np.float32]:
-    """Cut a crop out of a scene, in other colours, white in part or under snow as often as its maker wants it."""
+    """Cut a crop out of a scene, in other colours, white, under snow or a desert as often as its maker wants it."""
     image = maker.source["clean"][index]
-    ground = recoloured(cut(image, choose_window(image, size, generator), size), maker.recoloured, generator)
+    plain = cut(image, choose_window(image, size, generator), size)
+    ground = as_desert(plain, maker.desert, generator)
+    if ground is plain:
+        ground = recoloured(plain, maker.recoloured, generator)
     return under_snow(whitened(ground, maker.sky, maker.whitened, generator), maker.snowy, generator)
 
 
@@ -233,6 +241,29 @@ def whitened(
     texture = np.float32(generator.uniform(0.0, 0.1)) * (image - image.mean())
     inside = field > np.quantile(field, generator.uniform(0.4, 0.95))
     return np.where(inside[..., None], (white + texture).clip(0, 1), image).astype(np.float32)
+
+
+def as_desert(image: npt.NDArray[np.float32], share: float, generator: np.random.Generator) -> npt.NDArray[np.float32]:
+    """Return an image in [0, 1], in a `share` of cases with its shapes in the colours of a desert.
+
+    What is dark becomes brown or ochre and what is bright the colour of sand or salt, with little contrast; some have
+    dark rock or water. Grey haze over it has less colour than such ground, which tells the two apart.
+    """
+    if not share or generator.random() >= share:
+        return image
+    brightness = image.mean(axis=2)
+    low, high = np.quantile(brightness, (0.02, 0.98))
+    height = ((brightness - low) / (high - low + 0.05)).clip(0, 1)
+    red = generator.uniform(0.55, 0.9) + generator.uniform(0.1, 0.5) * (height - 0.5)
+    ochre = np.array([1.0, generator.uniform(0.74, 0.92), generator.uniform(0.45, 0.8)])
+    sand = np.array([1.0, generator.uniform(0.8, 0.97), generator.uniform(0.55, 0.92)])
+    colours = ochre + height[..., None] * (sand - ochre)
+    ground = red[..., None] * colours + generator.uniform(0.0, 0.3) * (image - brightness[..., None])
+    if high - low > 0.1 and generator.random() < 0.4:
+        edge = generator.uniform(0.02, 0.2)
+        rock = ((edge - height) / 0.05 + 0.5).clip(0, 1)[..., None]
+        ground *= 1 - rock * (1 - generator.uniform(0.15, 0.7) * generator.uniform(0.9, 1.1, 3))
+    return ground.clip(0, 1).astype(np.float32)
 
 
 def under_snow(image: npt.NDArray[np.float32], share: float, generator: np.random.Generator) -> npt.NDArray[np.float32]:

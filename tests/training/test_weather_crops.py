@@ -16,6 +16,7 @@ from datprl_toolkit.training.weather_crops import (
     EvenHaze,
     SimulatedClouds,
     SimulatedHaze,
+    as_desert,
     piece_of_sky,
     recoloured,
     under_snow,
@@ -159,6 +160,19 @@ def test_snow_lies_on_what_is_bright_and_leaves_the_rest_no_brighter() -> None:
         assert image[:, :8].max() <= 0.1
         assert image[:, 45].max() > 0.7
     assert under_snow(ground, 0.0, np.random.default_rng(0)) is ground
+
+
+def test_a_desert_has_the_shapes_of_the_ground_in_warm_and_bright_colours() -> None:
+    ground = np.random.default_rng(1).uniform(0.1, 0.5, (48, 48, 3)).astype(np.float32)
+    ground[12:36, 12:36] += 0.3
+    for number in range(24):
+        desert = as_desert(ground, 1.0, np.random.default_rng(number))
+        assert 0.0 <= desert.min() <= desert.max() <= 1.0
+        red, green, blue = desert.mean(axis=(0, 1))
+        assert red > green > blue
+        assert red > 0.35
+        assert desert[12:36, 12:36].mean() > desert[:10].mean() + 0.05  # what was brighter still is
+    assert as_desert(ground, 0.0, np.random.default_rng(0)) is ground
 
 
 @pytest.mark.parametrize("ground", ["whitened", "snowy"])
