@@ -44,7 +44,7 @@ class SimulatedClouds:
 
     def make(self, index: int, size: int, generator: np.random.Generator) -> Pair:
         """Put clouds and their shadow over a scene."""
-        clean = _ground(self, index, size, generator)
+        clean, _ = _ground(self, index, size, generator)
         offset = (int(generator.integers(-24, 25)), int(generator.integers(-24, 25)))
         cloudy = add_clouds(
             clean,
@@ -121,10 +121,11 @@ class DenseClouds:
 class SimulatedHaze:
     """Scenes in haze of varying depth and colour.
 
-    A share `brightened` of the crops has bright ground, such as a desert's or sunlit crowns of trees, and haze that may
-    be darker than it, for otherwise all that is bright would be taken for haze, or all that glitters for clouds. A
-    share `recoloured` has other colours, a share `whitened` ground that is white in part, a share `snowy` snow on its
-    bright parts, a share `desert` that of a desert, and a share `wide` haze that varies as over a whole scene.
+    A share `brightened` of the crops has bright ground, such as sunlit crowns of trees, and haze that may be darker
+    than it, for otherwise all that is bright would be taken for haze, or all that glitters for clouds. A share
+    `recoloured` has other colours, a share `whitened` ground that is white in part, a share `snowy` snow on its
+    bright parts, a share `desert` that of a desert, whose haze may be darker still, and a share `wide` haze that
+    varies as over a whole scene.
     """
 
     source: Source
@@ -141,11 +142,11 @@ class SimulatedHaze:
 
     def make(self, index: int, size: int, generator: np.random.Generator) -> Pair:
         """Put haze over a scene."""
-        clean = _ground(self, index, size, generator)
+        clean, is_desert = _ground(self, index, size, generator)
         depth = piece_of_sky(self.sky["depth"], size, generator, self.wide)
         thickness, variation = generator.uniform(0.2, 1.4), generator.uniform(0.0, 0.9)
         transmission = np.exp(-thickness * (1.0 + variation * (2.0 * depth - 1.0)))
-        darkest = 0.6
+        darkest = 0.4 if is_desert else 0.6
         if self.brightened and generator.random() < self.brightened:
             clean, darkest = brightened(clean, generator), 0.5
         airlight = generator.uniform(darkest, 1.0) + generator.uniform(-0.06, 0.06, 3)
@@ -158,7 +159,8 @@ class EvenHaze:
     """Scenes in even, grey haze like that which was measured over RICE1, of which nothing is a desert.
 
     There it keeps 0.35 to 0.75 of the contrast, and its colour, 0.4 to 0.62 in all bands, is darker than bright ground.
-    A share `desert` of the crops has the ground of a desert, and half of the others bright ground.
+    A share `desert` of the crops has the ground of a desert. Of the others half have bright ground, or a fifth where
+    deserts stand for it: brightened ground without much colour looks like a hazy desert.
     """
 
     source: Source
@@ -172,7 +174,7 @@ class EvenHaze:
         image = self.source["clean"][index]
         ground = cut(image, choose_window(image, size, generator), size)
         clean = as_desert(ground, self.desert, generator)
-        if clean is ground and generator.random() < 0.5:
+        if clean is ground and generator.random() < (0.2 if self.desert else 0.5):
             clean = brightened(clean, generator)
         airlight = generator.uniform(0.4, 0.62) + generator.uniform(-0.01, 0.01, 3)
         transmission = np.full((size, size), generator.uniform(0.35, 0.75), np.float32)
@@ -183,14 +185,18 @@ class EvenHaze:
 
 def _ground(
     maker: SimulatedClouds | SimulatedHaze, index: int, size: int, generator: np.random.Generator
-) -> npt.NDArray[np.float32]:
-    """Cut a crop out of a scene, in other colours, white, under snow or a desert as often as its maker wants it."""
+) -> tuple[npt.NDArray[np.float32], bool]:
+    """Cut a crop out of a scene, in other colours, white, under snow or a desert as often as its maker wants it.
+
+    Returns the crop, and whether it is a desert.
+    """
     image = maker.source["clean"][index]
     plain = cut(image, choose_window(image, size, generator), size)
     ground = as_desert(plain, maker.desert, generator)
-    if ground is plain:
+    is_desert = ground is not plain
+    if not is_desert:
         ground = recoloured(plain, maker.recoloured, generator)
-    return under_snow(whitened(ground, maker.sky, maker.whitened, generator), maker.snowy, generator)
+    return under_snow(whitened(ground, maker.sky, maker.whitened, generator), maker.snowy, generator), is_desert
 
 
 def piece_of_sky(
