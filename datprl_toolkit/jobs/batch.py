@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from datprl_toolkit.remote_sensing.batch import BatchOutcome as BatchOutcome  # entry points know jobs alone
-    from datprl_toolkit.remote_sensing.batch import BatchWatcher
     from datprl_toolkit.remote_sensing.batch_manifest import BatchRecord as BatchRecord
     from datprl_toolkit.remote_sensing.batch_sources import BatchScene as BatchScene
+    from datprl_toolkit.remote_sensing.batch_watching import BatchWatcher
     from datprl_toolkit.restoring import Outcome, Progress
 
 
@@ -69,8 +69,8 @@ def restore_batch(
         If the batch as a whole cannot be run. What goes wrong with one scene is in the outcome instead.
     """
     scenes = find_batch(sources, destination, assets)
-    from datprl_toolkit.remote_sensing.batch import SilentWatcher
     from datprl_toolkit.remote_sensing.batch import restore_batch as run
+    from datprl_toolkit.remote_sensing.batch_watching import SilentWatcher
 
     destination = Path(destination)
     if previews is not None:

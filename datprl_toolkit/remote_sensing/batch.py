@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal
 
 from datprl_toolkit import __version__
 from datprl_toolkit.errors import DatprlError, ErrorCode, OptionError, OutputError, explained
@@ -23,6 +23,7 @@ from datprl_toolkit.remote_sensing.batch_manifest import (
     read_records,
     write_compact,
 )
+from datprl_toolkit.remote_sensing.batch_watching import BatchWatcher, SilentWatcher, Teller
 from datprl_toolkit.remote_sensing.fingerprint import WITHOUT_EFFECT, input_identity
 from datprl_toolkit.remote_sensing.manifest import read_mark
 from datprl_toolkit.remote_sensing.reading_sources import locate
@@ -35,44 +36,12 @@ if TYPE_CHECKING:
 
     from datprl_toolkit.remote_sensing.batch_sources import BatchScene
     from datprl_toolkit.remote_sensing.options import SceneOptions
-    from datprl_toolkit.restoring import Outcome, Progress, Restorer
+    from datprl_toolkit.restoring import Outcome, Restorer
 
 Form = Literal["tif", "zarr"]
 
 # After these no other scene can fare better.
 _FATAL = {ErrorCode.DISK_FULL, ErrorCode.DEVICE, ErrorCode.DEPENDENCY, ErrorCode.WEIGHTS}
-
-
-class BatchWatcher(Protocol):
-    """Is told what happens in a batch; an exception that it raises cancels the batch."""
-
-    def planned(self, scenes: Sequence[BatchScene], skipped: Sequence[BatchScene]) -> None:
-        """Take note of all scenes, and of those among them that an earlier run finished."""
-
-    def started(self, scene: BatchScene) -> None:
-        """Take note that a scene is begun."""
-
-    def progress(self, scene: BatchScene, progress: Progress) -> None:
-        """Take note of how far a scene is."""
-
-    def finished(self, scene: BatchScene, record: BatchRecord, outcome: Outcome | None) -> None:
-        """Take note of what became of a scene; there is no outcome if it failed."""
-
-
-class SilentWatcher:
-    """Tells nobody."""
-
-    def planned(self, scenes: Sequence[BatchScene], skipped: Sequence[BatchScene]) -> None:
-        """Do nothing."""
-
-    def started(self, scene: BatchScene) -> None:
-        """Do nothing."""
-
-    def progress(self, scene: BatchScene, progress: Progress) -> None:
-        """Do nothing."""
-
-    def finished(self, scene: BatchScene, record: BatchRecord, outcome: Outcome | None) -> None:
-        """Do nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -355,7 +324,7 @@ class _Batch:
 
     def _restore(self, scene: BatchScene, options: SceneOptions, manifest: Manifest, print_: str) -> None:
         """Restore one scene and record what became of it."""
-        teller = _Teller(self.watcher, scene)
+        teller = Teller(self.watcher, scene)
         self.watcher.started(scene)
         began = time.monotonic()
         outcome, error = None, None
@@ -385,7 +354,7 @@ class _Batch:
         if isinstance(error, DatprlError) and error.code in _FATAL:
             raise error
 
-    def _call(self, scene: BatchScene, options: SceneOptions, teller: _Teller) -> Outcome:
+    def _call(self, scene: BatchScene, options: SceneOptions, teller: Teller) -> Outcome:
         output = self.output(scene)
         restore = partial(restore_scene, compared=self.compared, acquisition=scene.acquisition)
         if not self.is_one_store:
@@ -395,22 +364,6 @@ class _Batch:
         with staged_group(self.destination, scene.name, replaces=options.overwrite) as staged:
             outcome = restore(scene.source, staged, self.restorer, options, teller)
         return replace(outcome, output=output)
-
-
-class _Teller:
-    """Passes progress on, and remembers whether the watcher cancelled the batch."""
-
-    def __init__(self, watcher: BatchWatcher, scene: BatchScene) -> None:
-        self.cancelled = False
-        self._watcher = watcher
-        self._scene = scene
-
-    def __call__(self, progress: Progress) -> None:
-        try:
-            self._watcher.progress(self._scene, progress)
-        except BaseException:
-            self.cancelled = True
-            raise
 
 
 def _protected(scene: BatchScene) -> tuple[Path, ...]:

@@ -269,7 +269,8 @@ def as_desert(image: npt.NDArray[np.float32], share: float, generator: np.random
         edge = generator.uniform(0.02, 0.2)
         rock = ((edge - height) / 0.05 + 0.5).clip(0, 1)[..., None]
         ground *= 1 - rock * (1 - generator.uniform(0.15, 0.7) * generator.uniform(0.9, 1.1, 3))
-    return ground.clip(0, 1).astype(np.float32)
+    desert: npt.NDArray[np.float32] = ground.clip(0, 1).astype(np.float32)
+    return desert
 
 
 def under_snow(image: npt.NDArray[np.float32], share: float, generator: np.random.Generator) -> npt.NDArray[np.float32]:

@@ -16,9 +16,10 @@ from affine import Affine
 from datprl_toolkit.errors import ErrorCode, InputError, OptionError, OutputError
 from datprl_toolkit.files import disk_full
 from datprl_toolkit.remote_sensing import Scene, SceneOptions, batch
-from datprl_toolkit.remote_sensing.batch import BatchOutcome, SilentWatcher, manifest_path, restore_batch
+from datprl_toolkit.remote_sensing.batch import BatchOutcome, manifest_path, restore_batch
 from datprl_toolkit.remote_sensing.batch_manifest import BatchRecord, open_manifest
 from datprl_toolkit.remote_sensing.batch_sources import BatchScene, find_scenes
+from datprl_toolkit.remote_sensing.batch_watching import SilentWatcher
 from datprl_toolkit.remote_sensing.restore import restore_scene
 from datprl_toolkit.remote_sensing.testing import photograph, stub_restorer, write_raster
 from datprl_toolkit.remote_sensing.windows import whole
