@@ -168,7 +168,11 @@ def draw(
     figures: list[dict[str, Any]],
 ) -> None:
     """Draw input, best classical method, restored and truth of some images, one row each."""
-    drawing, axes = plt.subplots(len(pairs), 4, figsize=(11, 2.85 * len(pairs)), squeeze=False)
+    heights = [2.7 * target.shape[0] / target.shape[1] + 0.25 for _, _, target in pairs]
+    ratios = {"height_ratios": heights}
+    drawing, axes = plt.subplots(
+        len(pairs), 4, figsize=(11, sum(heights)), squeeze=False, layout="constrained", gridspec_kw=ratios
+    )
     for row, (name, image, target) in zip(axes, pairs, strict=True):
         method, value = best_classical(task, name, figures)
         shown = {
@@ -181,7 +185,6 @@ def draw(
             show(axis, picture, target)
         row[3].set_title("truth", fontsize=9)
         show(row[3], target, target)
-    drawing.tight_layout(pad=0.4)
     drawing.savefig(path, dpi=80, pil_kwargs={"quality": 85})
     plt.close(drawing)
 
