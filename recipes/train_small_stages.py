@@ -497,8 +497,8 @@ STAGES: tuple[dict[str, Any], ...] = (
         "bright_ground": 0.4,
         "deserts": 0.0,
     },
-    # Ground in the colours of a desert. The first of the two was stopped after 800 of 7,600 steps; haze over deserts was
-    # not yet darker in it, and half of the other crops of even haze had brightened ground.
+    # Ground in the colours of a desert. The first of the two was stopped after 800 of 7,600 steps; in it haze over
+    # deserts was not yet darker, and half of the other crops of even haze had brightened ground.
     {**DESERTS, "steps": 800, "final_learning_rate": 2.4e-4, "deserts": 0.35},
     {**DESERTS, "steps": 6300},
     # Mostly for shaken photos, which it did not help; 0.65 of the way there from the stage before few clouds.
