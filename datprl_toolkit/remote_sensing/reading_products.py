@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 from datprl_toolkit.errors import ErrorCode, InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 COLOURS = ("red", "green", "blue")
@@ -23,6 +25,13 @@ _LANDSAT_COLOURS = {
     "tm": {"3": "red", "2": "green", "1": "blue"},
 }
 _OLI = {"08", "09"}
+# When the image was taken, in UTC. Sentinel-2 names the begin of the datatake, HLS counts the days of the year.
+_SENTINEL_TIME = re.compile(r"_(?P<time>\d{8}T\d{6})_B\d")
+_HLS_TIME = re.compile(r"^HLS\.(?P<sensor>[SL])30\.\w+\.(?P<time>\d{7}T\d{6})\.")
+_LANDSAT_DAY = re.compile(r"^L[COTEM](?P<satellite>\d\d)_\w+?_\d{6}_(?P<day>\d{8})_")
+_LANDSAT_CENTRE = re.compile(r'SCENE_CENTER_TIME = "?(?P<time>\d\d:\d\d:\d\d)')
+_SATELLITE = re.compile(r"^S(?P<satellite>2[A-D])_MSI")
+_LARGEST_METADATA = 2**20
 _FILES_LOOKED_AT = 2000
 
 
@@ -59,6 +68,54 @@ def product_files(folder: Path) -> tuple[Path, ...]:
             remedy="Name the files of its bands, separated by commas",
         )
     return found
+
+
+def product_acquisition(folder: Path) -> dict[str, Any]:
+    """Return when a product was taken and by which satellite, as properties of a STAC item; nothing if unknown.
+
+    The time is that in the names of its files (Sentinel-2 naming convention; HLS user guide); for Landsat, whose names
+    have the day alone, Scene Center Time of the file ``_MTL.txt``, or without it the whole day.
+    """
+    found = _finest(folder)
+    said = {} if found is None else _said_by(found[0], (folder, *folder.parents))
+    return said if "datetime" in said else {}
+
+
+def _said_by(file: Path, folders: Sequence[Path]) -> dict[str, Any]:
+    """Return what the name of a file says, and those of the folders that it lies in."""
+    if match := _LANDSAT_DAY.match(file.name):
+        return _landsat_time(file.parent, match["day"]) | {"platform": f"landsat-{int(match['satellite'])}"}
+    if match := _HLS_TIME.match(file.name):
+        return _moment(match["time"], "%Y%jT%H%M%S") | {"instruments": ["msi" if match["sensor"] == "S" else "oli"]}
+    if match := _SENTINEL_TIME.search(file.name):
+        named = next((found for place in folders if (found := _SATELLITE.match(place.name))), None)
+        platform = {} if named is None else {"platform": f"sentinel-{named['satellite'].lower()}"}
+        return _moment(match["time"], "%Y%m%dT%H%M%S") | {"instruments": ["msi"]} | platform
+    return {}
+
+
+def _landsat_time(folder: Path, day: str) -> dict[str, Any]:
+    for path in sorted(folder.glob("*_MTL.txt"))[:1]:
+        with path.open(encoding="ascii", errors="replace") as file:
+            centre = _LANDSAT_CENTRE.search(file.read(_LARGEST_METADATA))
+        if centre is not None:
+            return _moment(f"{day}T{centre['time']}", "%Y%m%dT%H:%M:%S")
+    begin = _moment(day, "%Y%m%d")
+    if not begin:
+        return {}
+    end = datetime.fromisoformat(begin["datetime"]) + timedelta(hours=23, minutes=59, seconds=59)
+    return {"datetime": None, "start_datetime": begin["datetime"], "end_datetime": _written(end)}
+
+
+def _moment(text: str, form: str) -> dict[str, Any]:
+    try:
+        return {"datetime": _written(datetime.strptime(text, form).replace(tzinfo=UTC))}
+    except ValueError:
+        return {}
+
+
+def _written(moment: datetime) -> str:
+    return moment.isoformat().replace("+00:00", "Z")
 
 
 def _finest(folder: Path) -> tuple[Path, ...] | None:

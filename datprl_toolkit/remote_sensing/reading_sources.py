@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from datprl_toolkit.errors import DatprlError, ErrorCode, InputError
-from datprl_toolkit.remote_sensing.reading_products import is_product, product_files
+from datprl_toolkit.remote_sensing.reading_products import is_product, product_acquisition, product_files
 from datprl_toolkit.remote_sensing.reading_stac import is_stac_item, read_items, scene_of_item
 
 # GDAL's names for the schemes under which rasters lie in the cloud (GDAL: Virtual File Systems).
@@ -39,7 +39,7 @@ class SceneSource:
     files
         What GDAL opens, one after the other; several are the bands of one scene.
     acquisition
-        When and with what it was taken, if it is a STAC item that says so; see :class:`StacItem`.
+        When and with what it was taken, if it is a STAC item or a product that says so; see :class:`StacItem`.
     """
 
     name: str
@@ -83,7 +83,7 @@ def locate(source: str | Path) -> SceneSource:
         item = read_items(text)[0]
         return SceneSource(text, locate(scene_of_item(item)).files, item.acquisition)
     if is_product(path):
-        return SceneSource(text, tuple(str(file) for file in product_files(path)))
+        return SceneSource(text, tuple(str(file) for file in product_files(path)), product_acquisition(path))
     if is_remote(text):
         parts = text.split(",") if _lists_addresses(text) else [text]
         return SceneSource(Path(unquote(urlsplit(parts[0]).path)).name or text, tuple(map(_gdal_name, parts)))
