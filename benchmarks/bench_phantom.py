@@ -13,13 +13,13 @@ import argparse
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from datprl_toolkit.degradations import low_dose_ct_noise
-from datprl_toolkit.medical.profiles import CT_PROFILES
+from datprl_toolkit.medical.profiles import CT_PROFILES, CtWindow
 from datprl_toolkit.restoring import Restorer
 from datprl_toolkit.restoring.stack import StackRestorer
 
@@ -72,22 +72,24 @@ def main() -> None:
 
 def phantom() -> npt.NDArray[np.float64]:
     """Return the slice without noise, in HU."""
-    rows, columns = (np.mgrid[:SIZE, :SIZE] - (SIZE - 1) / 2) * PIXEL_MM
-    image = np.where(np.hypot(rows, columns) < WATER_MM, WATER, AIR)
-    for material, (row, column) in zip(RODS, _centres(), strict=True):
-        image[np.hypot(rows - row, columns - column) < ROD_MM] = material
+    image = np.where(_disc((0.0, 0.0), WATER_MM), WATER, AIR)
+    for material, centre in zip(RODS, _centres(), strict=True):
+        image[_disc(centre, ROD_MM)] = material
     smooth: npt.NDArray[np.float64] = gaussian_filter(image, 0.7)
     return smooth
 
 
 def regions() -> list[tuple[float, npt.NDArray[np.bool_]]]:
     """Return each material with the pixels that are measured, water first."""
+    rods = [(material, _disc(centre, MARGIN * ROD_MM)) for material, centre in zip(RODS, _centres(), strict=True)]
+    return [(WATER, _disc((0.0, 0.0), RING_MM - 2 * ROD_MM)), *rods]
+
+
+def _disc(centre: tuple[float, float], radius: float) -> npt.NDArray[np.bool_]:
+    """Return the pixels nearer to a point than `radius`, in mm from the middle of the slice."""
     rows, columns = (np.mgrid[:SIZE, :SIZE] - (SIZE - 1) / 2) * PIXEL_MM
-    rods = [
-        (material, np.hypot(rows - row, columns - column) < MARGIN * ROD_MM)
-        for material, (row, column) in zip(RODS, _centres(), strict=True)
-    ]
-    return [(WATER, np.hypot(rows, columns) < RING_MM - 2 * ROD_MM), *rods]
+    inside: npt.NDArray[np.bool_] = np.hypot(rows - centre[0], columns - centre[1]) < radius
+    return inside
 
 
 def _centres() -> list[tuple[float, float]]:
@@ -102,7 +104,7 @@ def noisy_slices() -> dict[float, npt.NDArray[np.float64]]:
     return {dose: image + part for dose, part in zip(DOSES, noise, strict=True)}
 
 
-def measure(restorer: Restorer, window: Any, slices: dict[float, npt.NDArray[np.float64]]) -> list[Measured]:
+def measure(restorer: Restorer, window: CtWindow, slices: dict[float, npt.NDArray[np.float64]]) -> list[Measured]:
     """Restore each slice as a series of its own, and measure all rods."""
     found = []
     for dose, image in slices.items():
@@ -111,7 +113,7 @@ def measure(restorer: Restorer, window: Any, slices: dict[float, npt.NDArray[np.
         for material, inside in regions():
             before, after = image[inside], restored[inside]
             values = (before.mean(), after.mean(), before.std(), after.std())
-            found.append(Measured(str(window), dose, material, *map(float, values)))
+            found.append(Measured(window, dose, material, *map(float, values)))
     return found
 
 

@@ -168,7 +168,7 @@ def unfinished_scenes(
     prints = {scene.name: fingerprint(scene, chosen[scene.name], restorer) for scene in scenes}
     waiting = [scene for scene in scenes if not job.is_done(scene, records, prints[scene.name])]
     if not options.overwrite:
-        job.check_free(waiting, records)
+        job.check_free(waiting, job.unrecorded(waiting, records))
     return waiting
 
 
@@ -249,7 +249,7 @@ class _Batch:
         waiting = [scene for scene in self.scenes if scene not in skipped]
         unrecorded = None if overwrite else self.unrecorded(waiting, manifest.records)
         if not overwrite:
-            self.check_free(waiting, manifest.records)
+            self.check_free(waiting, unrecorded)
         self.watcher.planned(self.scenes, skipped)
         with ExitStack() as stack:
             if self.is_one_store:
@@ -306,9 +306,8 @@ class _Batch:
         unknown = record is None or record.status == "failed"
         return there[0] if unknown and read_mark(self.output(there[0])).job is not None else None
 
-    def check_free(self, waiting: Sequence[BatchScene], records: dict[str, BatchRecord]) -> None:
-        """Refuse a batch whose outputs would replace those of another."""
-        unrecorded = self.unrecorded(waiting, records)
+    def check_free(self, waiting: Sequence[BatchScene], unrecorded: BatchScene | None) -> None:
+        """Refuse a batch whose outputs would replace those of another; of `unrecorded` it is seen later."""
         taken = [self.output(scene) for scene in waiting if self.output(scene).exists() and scene != unrecorded]
         if taken:
             raise OutputError(

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from datprl_toolkit.errors import ErrorCode, InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
 COLOURS = ("red", "green", "blue")
@@ -70,25 +69,23 @@ def product_files(folder: Path) -> tuple[Path, ...]:
     return found
 
 
-def product_acquisition(folder: Path) -> dict[str, Any]:
+def product_acquisition(file: Path) -> dict[str, Any]:
     """Return when a product was taken and by which satellite, as properties of a STAC item; nothing if unknown.
 
-    The time is that in the names of its files (Sentinel-2 naming convention; HLS user guide); for Landsat, whose names
-    have the day alone, Scene Center Time of the file ``_MTL.txt``, or without it the whole day.
+    The time is that in the name of `file`, one of its bands (Sentinel-2 naming convention; HLS user guide); for Landsat,
+    whose names have the day alone, Scene Center Time of the file ``_MTL.txt``, or without it the whole day.
     """
-    found = _finest(folder)
-    said = {} if found is None else _said_by(found[0], (folder, *folder.parents))
+    said = _said_by(file)
     return said if "datetime" in said else {}
 
 
-def _said_by(file: Path, folders: Sequence[Path]) -> dict[str, Any]:
-    """Return what the name of a file says, and those of the folders that it lies in."""
+def _said_by(file: Path) -> dict[str, Any]:
     if match := _LANDSAT_DAY.match(file.name):
         return _landsat_time(file.parent, match["day"]) | {"platform": f"landsat-{int(match['satellite'])}"}
     if match := _HLS_TIME.match(file.name):
         return _moment(match["time"], "%Y%jT%H%M%S") | {"instruments": ["msi" if match["sensor"] == "S" else "oli"]}
     if match := _SENTINEL_TIME.search(file.name):
-        named = next((found for place in folders if (found := _SATELLITE.match(place.name))), None)
+        named = next((found for place in file.parents if (found := _SATELLITE.match(place.name))), None)
         platform = {} if named is None else {"platform": f"sentinel-{named['satellite'].lower()}"}
         return _moment(match["time"], "%Y%m%dT%H%M%S") | {"instruments": ["msi"]} | platform
     return {}

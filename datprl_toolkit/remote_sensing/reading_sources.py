@@ -40,11 +40,14 @@ class SceneSource:
         What GDAL opens, one after the other; several are the bands of one scene.
     acquisition
         When and with what it was taken, if it is a STAC item or a product that says so; see :class:`StacItem`.
+    documents
+        Files of this machine that say which `files` are meant, such as a STAC item.
     """
 
     name: str
     files: tuple[str, ...]
     acquisition: dict[str, Any] = field(default_factory=dict)
+    documents: tuple[Path, ...] = ()
 
     @property
     def is_local_file(self) -> bool:
@@ -59,7 +62,7 @@ class SceneSource:
     @property
     def protected(self) -> tuple[Path, ...]:
         """The files of this machine that are read, those behind virtual rasters too, which must never be written."""
-        return tuple(dict.fromkeys((*self.originals, *_behind(self.originals))))
+        return tuple(dict.fromkeys((*self.originals, *_behind(self.originals), *self.documents)))
 
 
 def locate(source: str | Path) -> SceneSource:
@@ -81,9 +84,12 @@ def locate(source: str | Path) -> SceneSource:
     path = Path(source)
     if is_stac_item(text):
         item = read_items(text)[0]
-        return SceneSource(text, locate(scene_of_item(item)).files, item.acquisition)
+        return SceneSource(
+            text, locate(scene_of_item(item)).files, item.acquisition, () if is_remote(text) else (path,)
+        )
     if is_product(path):
-        return SceneSource(text, tuple(str(file) for file in product_files(path)), product_acquisition(path))
+        files = product_files(path)
+        return SceneSource(text, tuple(map(str, files)), product_acquisition(files[0]))
     if is_remote(text):
         parts = text.split(",") if _lists_addresses(text) else [text]
         return SceneSource(Path(unquote(urlsplit(parts[0]).path)).name or text, tuple(map(_gdal_name, parts)))

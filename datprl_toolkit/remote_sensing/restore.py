@@ -18,7 +18,6 @@ from datprl_toolkit.remote_sensing.plan import LARGEST_SHARD, Plan, plan_target
 from datprl_toolkit.remote_sensing.preview import compare
 from datprl_toolkit.remote_sensing.reading_cache import cache_bytes
 from datprl_toolkit.remote_sensing.reading_sources import locate
-from datprl_toolkit.remote_sensing.reading_stac import is_stac_item
 from datprl_toolkit.remote_sensing.run import Run, workplace
 from datprl_toolkit.remote_sensing.sampling import SceneSample, sample_scene
 from datprl_toolkit.remote_sensing.scaling import describe_scaling, scene_profile
@@ -32,8 +31,6 @@ from datprl_toolkit.restoring.self_ensemble import check_single
 from datprl_toolkit.restoring.tiling import round_up
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from datprl_toolkit.remote_sensing.reading import SceneReader
     from datprl_toolkit.restoring import Context
 
@@ -48,7 +45,7 @@ def restore_scene(
     progress: ProgressCallback = silent,
     *,
     compared: bool = True,
-    acquisition: Mapping[str, Any] | None = None,
+    acquisition: dict[str, Any] | None = None,
 ) -> Outcome:
     """Restore a georeferenced raster of any size.
 
@@ -74,8 +71,7 @@ def restore_scene(
     compared
         Whether a part of the scene before and after is handed back, to look at: it is read for that.
     acquisition
-        When and with what the scene was taken, as properties of a STAC item, for that of the output; by default what
-        the item says that `source` is.
+        Replaces :attr:`Scene.acquisition`, for the STAC item of the output.
 
     Returns
     -------
@@ -92,6 +88,8 @@ def restore_scene(
     if options.product == "deviation":
         check_single(restorer)
     scene = Scene.open(source, nodata=options.nodata)
+    if acquisition:
+        scene = replace(scene, acquisition=acquisition)
     choice = choose_bands(scene, options.bands)
     with (
         rasterio.Env(GDAL_CACHEMAX=cache_bytes(scene, choice.numbers)),
@@ -105,8 +103,7 @@ def restore_scene(
         made = run.earlier() or run.make(lambda: scene_context(plan, sample, restorer, progress))
         if options.stac:
             replaces = options.overwrite or options.resume
-            taken = acquisition or locate(source).acquisition
-            write_item(destination, plan, restorer, made.unreadable, acquisition=taken, overwrite=replaces)
+            write_item(destination, plan, restorer, made.unreadable, overwrite=replaces)
         wanted = compared and options.product != "deviation"
         comparisons = compare(plan, sample, reader, destination) if wanted else ()
     return Outcome(
@@ -128,10 +125,7 @@ def check_destination(source: str | Path, destination: Path, options: SceneOptio
             where=destination,
             remedy="Let the name of the output end in .tif or .zarr",
         )
-    originals = locate(source).protected
-    if is_stac_item(str(source)):
-        originals = (*originals, Path(source))
-    for original in originals:
+    for original in locate(source).protected:
         check_apart(original, destination)
         if options.stac:
             check_apart(original, item_path(destination))

@@ -76,6 +76,8 @@ class Scene:
         What GDAL opens where that is not `path`: an address, or a virtual raster of several files.
     files
         The files of this machine that `dataset` is read from.
+    acquisition
+        When and with what it was taken, if a STAC item or the names of a product say so; see :class:`StacItem`.
     """
 
     path: Path
@@ -87,6 +89,7 @@ class Scene:
     tags: dict[str, Tags] = field(default_factory=dict)
     dataset: str = ""
     files: tuple[Path, ...] = ()
+    acquisition: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def open(cls, path: str | Path, *, nodata: float | None = None) -> Scene:
@@ -130,6 +133,7 @@ class Scene:
             from datprl_toolkit.remote_sensing.raster_reading import describe_raster
 
             scene = describe_raster(path, nodata_given=nodata is not None)
+        scene = replace(scene, acquisition=source.acquisition)
         return scene if nodata is None else scene._with_nodata(nodata)
 
     def reader(self) -> SceneReader:

@@ -19,7 +19,7 @@ from datprl_toolkit.remote_sensing.scaling import describe_scaling
 from datprl_toolkit.restoring.self_ensemble import SAID
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from pathlib import Path
 
     from datprl_toolkit.remote_sensing.grid import Grid
@@ -73,22 +73,9 @@ def _is_item_of(output: Path, path: Path) -> bool:
 
 
 def write_item(
-    output: Path,
-    plan: Plan,
-    restorer: Restorer,
-    unreadable: tuple[Window, ...] = (),
-    *,
-    acquisition: Mapping[str, Any] | None = None,
-    overwrite: bool = False,
+    output: Path, plan: Plan, restorer: Restorer, unreadable: tuple[Window, ...] = (), *, overwrite: bool = False
 ) -> Path:
     """Write the item of a finished output (STAC 1.0.0), and return its path.
-
-    Parameters
-    ----------
-    output, plan, restorer, unreadable, acquisition
-        As for :func:`stac_item`.
-    overwrite
-        Whether a file of this name is replaced.
 
     Raises
     ------
@@ -96,35 +83,21 @@ def write_item(
         ``E_EXISTS``, ``E_DISK_FULL`` or ``E_OUTPUT``.
     """
     path = item_path(output)
-    item = stac_item(output, plan, restorer, unreadable, acquisition=acquisition)
+    item = stac_item(output, plan, restorer, unreadable)
     with staged_file(path, overwrite=overwrite) as temporary:
         temporary.write_text(json.dumps(item, indent=2) + "\n", encoding="utf-8")
     return path
 
 
-def stac_item(
-    output: Path,
-    plan: Plan,
-    restorer: Restorer,
-    unreadable: tuple[Window, ...] = (),
-    *,
-    acquisition: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
+def stac_item(output: Path, plan: Plan, restorer: Restorer, unreadable: tuple[Window, ...] = ()) -> dict[str, Any]:
     """Return the item of a finished output.
 
-    Parameters
-    ----------
-    output, plan, restorer
-        What was made, how, and with what.
-    unreadable
-        Windows of the input that could not be read.
-    acquisition
-        What an item of the input says of when and with what it was taken. Without it `datetime` is that of the input
-        where the input has one (TIFF tag 306), else that of the processing, which the item then says.
+    Its times are those of the source's :attr:`Scene.acquisition`; without them `datetime` is that of the input where
+    the input has one (TIFF tag 306), else that of the processing, which the item then says.
     """
     card = restorer.card
     now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    taken = dict(acquisition or _acquired(plan))
+    taken = plan.source.acquisition or _acquired(plan)
     description = "" if taken else "The input gives no time of acquisition; datetime is that of the processing. "
     properties: dict[str, Any] = {
         **(taken or {"datetime": now}),

@@ -209,14 +209,19 @@ def test_a_line_of_the_manifest_that_was_cut_off_costs_one_scene_only(tiles: Pat
     assert (again.done, again.skipped) == (("c",), ("a", "b"))
 
 
+def killed_before_it_recorded(tiles: Path, destination: Path) -> Path:
+    """Make outputs whose last has no record, and return it."""
+    outcome = run([tiles], destination)
+    lines = outcome.manifest.read_text().splitlines(keepends=True)
+    outcome.manifest.write_text("".join(lines[:2]))
+    return outcome.output / ("c" if destination.suffix == ".zarr" else "c.tif")
+
+
 @pytest.mark.parametrize("output", ["out.zarr", "out"])
 def test_a_run_that_was_killed_before_it_recorded_an_output_is_believed(
     tiles: Path, tmp_path: Path, output: str
 ) -> None:
-    outcome = run([tiles], tmp_path / output)
-    lines = outcome.manifest.read_text().splitlines(keepends=True)
-    outcome.manifest.write_text("".join(lines[:2]))
-    finished = outcome.output / ("c" if output.endswith(".zarr") else "c.tif")
+    finished = killed_before_it_recorded(tiles, tmp_path / output)
     before = {path: path.stat().st_mtime_ns for path in [finished, *finished.rglob("*")]}
     again = run([tiles], tmp_path / output)
     assert (again.done, again.skipped, again.failed) == (("c",), ("a", "b"), ())
@@ -229,10 +234,7 @@ def test_a_run_that_was_killed_before_it_recorded_an_output_is_believed(
 def test_an_output_without_a_record_that_another_job_made_is_left_as_it_is(
     tiles: Path, tmp_path: Path, output: str
 ) -> None:
-    outcome = run([tiles], tmp_path / output)
-    lines = outcome.manifest.read_text().splitlines(keepends=True)
-    outcome.manifest.write_text("".join(lines[:2]))
-    finished = outcome.output / ("c" if output.endswith(".zarr") else "c.tif")
+    finished = killed_before_it_recorded(tiles, tmp_path / output)
     before = values(finished)
     write_raster(tiles / "c.tif", photograph(3, 40, 50, seed=9), transform=WHERE["c"])
     again = run([tiles], tmp_path / output)
