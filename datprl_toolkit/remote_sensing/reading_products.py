@@ -72,8 +72,8 @@ def product_files(folder: Path) -> tuple[Path, ...]:
 def product_acquisition(file: Path) -> dict[str, Any]:
     """Return when a product was taken and by which satellite, as properties of a STAC item; nothing if unknown.
 
-    The time is that in the name of `file`, one of its bands (Sentinel-2 naming convention; HLS user guide); for Landsat,
-    whose names have the day alone, Scene Center Time of the file ``_MTL.txt``, or without it the whole day.
+    The time is that in the name of `file`, one of its bands (Sentinel-2 naming convention; HLS user guide); for
+    Landsat, whose names have the day alone, Scene Center Time of the file ``_MTL.txt``, or without it the whole day.
     """
     said = _said_by(file)
     return said if "datetime" in said else {}
