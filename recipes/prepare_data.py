@@ -12,6 +12,7 @@ import argparse
 import json
 import sys
 from concurrent.futures import ProcessPoolExecutor
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -207,9 +208,19 @@ def prepare_remote_sensing(work: Preparation) -> list[tuple[str, npt.NDArray[Any
         clean, spoiled = read_images(folder / "clean"), read_images(folder / "cloud")
         for (label, target), (_, given) in zip(clean[-5:], spoiled[-5:], strict=True):
             work.validate(task, f"{kind}/{label}", given, target)
-        fields = {"clean": [i for _, i in clean[:-5]], "degraded": [i for _, i in spoiled[:-5]]}
-        work.add(Source(kind, fields, f"{kind.upper()}; the last five scenes held out"))
+        pairs = [(target, given) for (_, target), (_, given) in zip(clean[:-5], spoiled[:-5], strict=True)]
+        seasons = [prepare.is_of_another_season(given, target) for target, given in pairs] if kind == "rice2" else []
+        note = f"{kind.upper()}; the last five scenes held out"
+        work.add(paired(kind, [pair for pair, other in zip_longest(pairs, seasons) if not other], note))
+        if any(seasons):
+            others = [pair for pair, other in zip(pairs, seasons, strict=True) if other]
+            work.add(paired(f"{kind}_seasons", others, f"{note}; both images of a pair are of two seasons"))
     return held
+
+
+def paired(name: str, pairs: Sequence[tuple[npt.NDArray[Any], npt.NDArray[Any]]], note: str) -> Source:
+    """Return clean and degraded images as a source."""
+    return Source(name, {"clean": [clean for clean, _ in pairs], "degraded": [bad for _, bad in pairs]}, note)
 
 
 def prepare_simulators(work: Preparation) -> None:

@@ -15,6 +15,7 @@ from datprl_toolkit.degradations.weather import (
     add_rain,
     cloud_opacity,
     cumulus_opacity,
+    displaced,
     rain_layer,
     transmission_field,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "blur_linear_light",
     "cloud_opacity",
     "cumulus_opacity",
+    "displaced",
     "fractal_field",
     "low_count_pet",
     "low_dose_ct",

@@ -170,10 +170,17 @@ def add_clouds(
         Where the shadow falls: rows and columns from its cloud, by sun height and cloud height.
     """
     check_image(image)
-    shade = 1.0 - shadow * np.roll(opacity, offset, axis=(0, 1))
+    shade = 1.0 - shadow * displaced(opacity, offset)
     lit = image * over_channels(shade, image)
     alpha = over_channels(opacity, image)
     return as_float32(np.clip(lit * (1.0 - alpha) + brightness * alpha, 0.0, 1.0))
+
+
+def displaced(field: AnyFloatArray, offset: tuple[int, int]) -> FloatArray:
+    """Return a field (H, W) moved by rows and columns; what comes in from outside is as the field is at its edge."""
+    rows, columns = (np.arange(length) - by for length, by in zip(field.shape, offset, strict=True))
+    moved = field[rows.clip(0, field.shape[0] - 1)][:, columns.clip(0, field.shape[1] - 1)]
+    return as_float32(moved)
 
 
 def cumulus_opacity(

@@ -58,6 +58,8 @@ class Variety:
         Of those in simulated haze or under simulated clouds, those whose haze and clouds vary as over a whole scene.
     deserts
         Of those in simulated haze or under simulated clouds, those over ground like that of a desert.
+    other_seasons
+        Of the measured pairs of clouds whose two images are of two seasons, those that are kept.
     """
 
     varied_haze: float = 0.0
@@ -75,6 +77,7 @@ class Variety:
     snow: float = 0.0
     wide_skies: float = 0.0
     deserts: float = 0.0
+    other_seasons: float = 1.0
 
 
 PLAIN = Variety()
@@ -169,7 +172,9 @@ def _haze_and_clouds(sources: Mapping[str, Source], empty: Source, variety: Vari
     if other:
         ground += [(other / 2, sources.get(name, empty)) for name in ("photos", VARIANTS["photos"])]
     measured, simulated = variety.measured_weather, 1 - variety.measured_weather
-    rice1, rice2 = sources.get("rice1", empty), sources.get("rice2", empty)
+    rice1, rice2, seasons = (sources.get(name, empty) for name in ("rice1", "rice2", "rice2_seasons"))
+    # Each of their pairs as often as any other.
+    of_seasons = len(seasons) / max(1, len(rice2) + len(seasons))
     clouds = {
         "recoloured": other,
         "visible": variety.visible_clouds,
@@ -180,10 +185,15 @@ def _haze_and_clouds(sources: Mapping[str, Source], empty: Source, variety: Vari
         "wide": variety.wide_skies,
     }
     # The deserts of RICE2 are what RICE1 has too little of.
-    hazy_ground = [(0.8 * share, source) for share, source in ground] + [(0.2, rice2)]
+    hazy_ground = [(0.8 * share, source) for share, source in ground]
+    hazy_ground += [(0.2 * (1 - of_seasons), rice2), (0.2 * of_seasons, seasons)]
     return {
         "cloud_removal": [
-            (measured, crops.StoredPairs(rice2, thinned=variety.varied_haze)),
+            (measured * (1 - of_seasons), crops.StoredPairs(rice2, thinned=variety.varied_haze)),
+            (
+                measured * of_seasons * variety.other_seasons,
+                crops.StoredPairs(seasons, thinned=variety.varied_haze),
+            ),
             *(
                 (simulated * share * (1 - dense), weather.SimulatedClouds(source, sky, **clouds))
                 for share, source in ground
@@ -203,7 +213,7 @@ def _haze_and_clouds(sources: Mapping[str, Source], empty: Source, variety: Vari
 
 def _simulated_haze(source: Source, sky: Source, share: float, variety: Variety) -> Makers:
     """Scenes in haze; those of RICE1 and RICE2, which have one look, in a part of it like that of RICE1."""
-    even = variety.even_haze if source.name in ("rice1", "rice2") else 0.0
+    even = variety.even_haze if source.name.startswith("rice") else 0.0
     uneven = weather.SimulatedHaze(
         source,
         sky,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from datprl_toolkit.degradations import add_clouds, add_haze, cumulus_opacity, resize_bicubic
+from datprl_toolkit.degradations import add_clouds, add_haze, cumulus_opacity, displaced, resize_bicubic
 from datprl_toolkit.training.crops import Pair, brightened, choose_window, cut, piece_of_one
 
 if TYPE_CHECKING:
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from datprl_toolkit.training.prepared import Source
+
+
+DESERT_AIRLIGHT = 0.75
+"""Lightest haze over ground like a desert: in a lighter one it would look like snow, which is to stay white."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +114,9 @@ class DenseClouds:
             spacing=generator.uniform(6.0, 40.0),
             shift=generator.uniform(0.0, 1.5),
         ) * np.float32(generator.uniform(0.6, 1.0))
-        offset, shadow = tuple(generator.integers(-8, 9, 2)), generator.uniform(0.0, 0.5)
-        light = np.float32(1.0) - np.float32(shadow) * np.roll(opacity[..., 1:2], offset, axis=(0, 1))
+        offset = (int(generator.integers(-8, 9)), int(generator.integers(-8, 9)))
+        shadow = generator.uniform(0.0, 0.5)
+        light = np.float32(1.0) - np.float32(shadow) * displaced(opacity[..., 1], offset)[..., None]
         clouds = np.float32(generator.uniform(0.8, 1.6)) * opacity
         cloudy, kept = ((ground * light * (1 - opacity) + clouds).clip(0, 1) for ground in (hazy, clean))
         return Pair(cloudy, kept, f"{self.source.name}/{index:04d}")
@@ -146,10 +151,10 @@ class SimulatedHaze:
         depth = piece_of_sky(self.sky["depth"], size, generator, self.wide)
         thickness, variation = generator.uniform(0.2, 1.4), generator.uniform(0.0, 0.9)
         transmission = np.exp(-thickness * (1.0 + variation * (2.0 * depth - 1.0)))
-        darkest = 0.4 if is_desert else 0.6
+        darkest, lightest = (0.4, DESERT_AIRLIGHT) if is_desert else (0.6, 1.0)
         if self.brightened and generator.random() < self.brightened:
             clean, darkest = brightened(clean, generator), 0.5
-        airlight = generator.uniform(darkest, 1.0) + generator.uniform(-0.06, 0.06, 3)
+        airlight = generator.uniform(darkest, lightest) + generator.uniform(-0.06, 0.06, 3)
         hazy = add_haze(clean, transmission, airlight.clip(0, 1).astype(np.float32))
         return Pair(hazy, clean, f"{self.source.name}/{index:04d}")
 

@@ -6,6 +6,8 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from datprl_toolkit.degradations import (
     add_clouds,
@@ -13,6 +15,7 @@ from datprl_toolkit.degradations import (
     add_rain,
     cloud_opacity,
     cumulus_opacity,
+    displaced,
     fractal_field,
     rain_layer,
     transmission_field,
@@ -85,6 +88,21 @@ def test_a_cloud_hides_the_ground_and_darkens_it_where_its_shadow_falls() -> Non
     np.testing.assert_allclose(cloudy[5:10, 5:10], 0.95, atol=1e-6)
     np.testing.assert_allclose(cloudy[17:22, 17:22], 0.5 * 0.6, atol=1e-6)
     np.testing.assert_allclose(cloudy[30:], 0.5, atol=1e-6)
+
+
+@given(rows=st.integers(-30, 30), columns=st.integers(-30, 30))
+def test_what_is_displaced_comes_back_at_no_other_side(rows: int, columns: int) -> None:
+    field = np.zeros((20, 24), np.float32)
+    field[6:12, 8:14] = np.random.default_rng(0).random((6, 6), np.float32)
+    moved = displaced(field, (rows, columns))
+    expected = np.zeros((80, 84), np.float32)
+    expected[30 + rows + 6 : 30 + rows + 12, 30 + columns + 8 : 30 + columns + 14] = field[6:12, 8:14]
+    assert np.array_equal(moved, expected[30:50, 30:54])
+
+
+def test_what_is_displaced_from_beyond_the_edge_is_as_it_is_there() -> None:
+    field = np.arange(12, dtype=np.float32).reshape(3, 4)
+    assert displaced(field, (1, -2)).tolist() == [[2, 3, 3, 3], [2, 3, 3, 3], [6, 7, 7, 7]]
 
 
 @pytest.mark.parametrize(("cover", "spacing"), [(0.4, 8.0), (0.9, 24.0)])

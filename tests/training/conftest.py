@@ -65,7 +65,10 @@ def sources() -> dict[str, Source]:
     counts = [generator.uniform(0, 12, (3, 2, 32, 32)).astype(np.float32) for _ in range(2)]
     kernels = [np.full((5, 5), 1 / 25, np.float32) for _ in range(2)]
     made = [
-        *(pairs(name, colour) for name in ("photos", "rain", "remote_roads", "remote_scenes", "rice1", "rice2")),
+        *(
+            pairs(name, colour)
+            for name in ("photos", "rain", "remote_roads", "remote_scenes", "rice1", "rice2", "rice2_seasons")
+        ),
         pairs("remote_tiles", lambda: colour(12, 12)),
         pairs("mri", words),
         pairs("shake_pairs", words),

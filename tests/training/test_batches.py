@@ -298,6 +298,7 @@ def test_over_other_ground_simulated_weather_keeps_its_share(data: PreparedData)
         ({"snow": 0.4}, {"dehazing", "cloud_removal"}),
         ({"wide_skies": 0.4}, {"dehazing", "cloud_removal"}),
         ({"deserts": 0.4}, {"dehazing", "cloud_removal"}),
+        ({"other_seasons": 0.0}, {"cloud_removal"}),
     ],
 )
 def test_what_varies_pairs_reaches_those_of_its_tasks_alone(

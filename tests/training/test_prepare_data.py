@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from datprl_toolkit.degradations import add_clouds, cloud_opacity
 from datprl_toolkit.training import load_prepared
+from datprl_toolkit.training.preparation import is_of_another_season, to_bytes
 from tests.loading import load_recipe
 
 if TYPE_CHECKING:
@@ -55,6 +57,31 @@ def test_pet_is_read_in_order_and_in_suv(recipe: ModuleType) -> None:
     # Neighbours in space look alike.
     steps = [np.abs(a - b).mean() for a, b in pairwise(slices)]
     assert np.median(steps) < 0.5 * np.abs(slices[20] - slices[100]).mean()
+
+
+def test_a_pair_is_of_two_seasons_where_all_of_it_is_darker_and_not_where_clouds_shade_some_of_it() -> None:
+    generator = np.random.default_rng(0)
+    clean = generator.uniform(0.3, 0.6, (96, 96, 3)).astype(np.float32)
+    opacity = cloud_opacity((96, 96), generator, cover=0.5, softness=0.5)
+    cloudy = add_clouds(clean, opacity, shadow=0.5)
+    seasonal = add_clouds(0.75 * clean, 0.3 * opacity)
+    clean_bytes, cloudy_bytes, seasonal_bytes = (to_bytes(image) for image in (clean, cloudy, seasonal))
+    assert not is_of_another_season(clean_bytes, clean_bytes)
+    assert not is_of_another_season(cloudy_bytes, clean_bytes)
+    assert is_of_another_season(seasonal_bytes, clean_bytes)
+
+
+@pytest.mark.shared
+@needs_shared
+def test_pairs_of_two_seasons_are_kept_apart_from_those_under_clouds(recipe: ModuleType, tmp_path: Path) -> None:
+    pytest.importorskip("rasterio")
+    work = recipe.Preparation(SHARED, tmp_path)
+    recipe.prepare_remote_sensing(work)
+    counts = {name: entry["count"] for name, entry in work.manifest["sources"].items()}
+    assert counts["rice2"] + counts["rice2_seasons"] == 23
+    assert counts["rice2_seasons"] == 12, "seen to be so in the pictures"
+    assert "rice1_seasons" not in counts
+    assert len(work.pairs["cloud_removal"]) == 5
 
 
 def test_a_rain_scene_is_found_among_the_photos_whatever_its_crop_and_compression(recipe: ModuleType) -> None:

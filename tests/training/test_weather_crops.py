@@ -12,6 +12,7 @@ from datprl_toolkit.degradations import cloud_opacity
 from datprl_toolkit.training.crops import transmission_of
 from datprl_toolkit.training.prepared import Source
 from datprl_toolkit.training.weather_crops import (
+    DESERT_AIRLIGHT,
     DenseClouds,
     EvenHaze,
     SimulatedClouds,
@@ -173,6 +174,19 @@ def test_a_desert_has_the_shapes_of_the_ground_in_warm_and_bright_colours() -> N
         assert red > 0.35
         assert desert[12:36, 12:36].mean() > desert[:10].mean() + 0.05  # what was brighter still is
     assert as_desert(ground, 0.0, np.random.default_rng(0)) is ground
+
+
+def test_haze_over_a_desert_is_never_so_light_that_it_looks_like_snow(data: PreparedData) -> None:
+    sky = Source("sky_fields", {"depth": [np.full((64, 64), 128, np.uint8)]})
+    airlights = []
+    for number in range(40):
+        maker = SimulatedHaze(data.sources["remote_roads"], sky, desert=1.0)
+        pair = maker.make(0, 16, np.random.default_rng(number))
+        # The haze is even, so that each band is a line of what it was.
+        lines = [np.polyfit(pair.clean[..., band].ravel(), pair.degraded[..., band].ravel(), 1) for band in range(3)]
+        airlights.append(np.mean([intercept / (1 - slope) for slope, intercept in lines]))
+    assert max(airlights) < DESERT_AIRLIGHT + 0.05
+    assert min(airlights) < 0.5
 
 
 @pytest.mark.parametrize("ground", ["whitened", "snowy"])
