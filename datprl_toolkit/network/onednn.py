@@ -24,7 +24,19 @@ def runs_eagerly_on_cpu(features: Tensor) -> bool:
 def can_be_called(features: Tensor) -> bool:
     """Tell whether oneDNN is there for these features and may be called by hand."""
     available: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
-    return available and runs_eagerly_on_cpu(features) and features.dtype in (torch.float32, torch.bfloat16)
+    known = (torch.float32, torch.bfloat16)
+    return (
+        available
+        and runs_eagerly_on_cpu(features)
+        and features.dtype in known
+        and (torch.bfloat16 not in (features.dtype, computed_in(features)) or knows_bfloat16())
+    )
+
+
+def knows_bfloat16() -> bool:
+    """Tell whether oneDNN computes in bfloat16 on this processor; it refuses to where PyTorch emulates it."""
+    supported: bool = torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return supported
 
 
 def computed_in(features: Tensor) -> torch.dtype:

@@ -54,6 +54,20 @@ def test_under_autocast_the_result_is_in_its_type_and_near() -> None:
     torch.testing.assert_close(made.float(), exact, rtol=0.03, atol=0.03)
 
 
+def test_a_processor_without_bfloat16_is_left_to_pytorch_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("datprl_toolkit.network.onednn.knows_bfloat16", lambda: False)
+    image, layer = features(1, 16, 8, 8), Convolution(16, 16, 3, padding=1)
+    with torch.inference_mode():
+        exact = layer(image)
+        assert can_be_called(image)
+        assert not can_be_called(image.bfloat16())
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            assert not can_be_called(image)
+            made = layer(image)
+    assert made.dtype == torch.bfloat16
+    torch.testing.assert_close(made.float(), exact, rtol=0.03, atol=0.03)
+
+
 def test_gradients_flow_where_they_are_wanted() -> None:
     image, layer = features(1, 4, 8, 8), Convolution(4, 4, 3, padding=1)
     assert not can_be_called(image)
