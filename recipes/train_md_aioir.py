@@ -48,7 +48,7 @@ from datprl_toolkit.training.progress import show_progress
 from datprl_toolkit.training.tensorboard import TensorBoardLog
 from datprl_toolkit.training.text import check_text_features
 from datprl_toolkit.training.validation import TaskScore, format_table
-from datprl_toolkit.weights import TaskCard, WeightsCard, load_weights, save_weights
+from datprl_toolkit.weights import TaskCard, WeightsCard, find_weights, load_weights, read_card, save_weights
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -139,7 +139,8 @@ def run(arguments: argparse.Namespace) -> None:
         if arguments.part != 1.0:
             go_back(trainer, arguments.towards or arguments.start_from, arguments.part, arguments.give_back)
         path = arguments.out / f"{arguments.name}.safetensors"
-        export(trainer, arguments.name, path, leads=leads, half=arguments.half)
+        earlier = earlier_sources(arguments)
+        export(trainer, arguments.name, path, leads=leads, half=arguments.half, earlier=earlier)
     else:
         trainer.report(f"stopped at step {trainer.step} of {config.steps}; --resume continues")
 
@@ -252,7 +253,15 @@ def load_text(path: Path | None) -> dict[str, np.ndarray[Any, np.dtype[np.float3
         return {key: archive[key].astype(np.float32) for key in archive.files}
 
 
-def export(trainer: Trainer, name: str, path: Path, *, leads: bool = True, half: bool = False) -> None:
+def export(
+    trainer: Trainer,
+    name: str,
+    path: Path,
+    *,
+    leads: bool = True,
+    half: bool = False,
+    earlier: Sequence[str] = (),
+) -> None:
     """Validate the averaged weights on all validation images; the leading process writes them with their card."""
     if half:
         # What is measured is what will be in the file.
@@ -272,11 +281,11 @@ def export(trainer: Trainer, name: str, path: Path, *, leads: bool = True, half:
     if trainer.config.domain_prompts != "pool":
         print("No weights are written: this network must be told the domain of every image, and restoring cannot.")
         return
-    save_weights(path, network, make_card(trainer, name, scores), overwrite=True, half=half)
+    save_weights(path, network, make_card(trainer, name, scores, earlier), overwrite=True, half=half)
     print(f"wrote {path}")
 
 
-def make_card(trainer: Trainer, name: str, scores: dict[str, TaskScore]) -> WeightsCard:
+def make_card(trainer: Trainer, name: str, scores: dict[str, TaskScore], earlier: Sequence[str] = ()) -> WeightsCard:
     """Return the card of the weights: figures per task, sources, settings."""
     config, data = replace(trainer.config, batch_size=trainer.whole_batch), trainer.data
     return WeightsCard(
@@ -285,7 +294,7 @@ def make_card(trainer: Trainer, name: str, scores: dict[str, TaskScore]) -> Weig
         tasks=tuple(task_card(task, scores.get(task)) for task in config.tasks),
         description=f"{len(config.tasks)} tasks, {config.network.backbone}, trained for {trainer.step} steps",
         licence="research use only, as the strictest of the training sources",
-        training_data=sources(data),
+        training_data=sources(data, earlier),
         training={"steps": trainer.step, "data": data.fingerprint, "alignment": bool(trainer.text), **config.to_dict()},
         version=package_version(),
     )
@@ -310,9 +319,17 @@ def task_card(task: str, score: TaskScore | None) -> TaskCard:
     )
 
 
-def sources(data: PreparedData) -> tuple[str, ...]:
-    """Return one line per training source."""
-    return tuple(f"{name}: {len(source)} images, {source.note}" for name, source in data.sources.items())
+def earlier_sources(arguments: argparse.Namespace) -> tuple[str, ...]:
+    """Return the sources from which the weights were trained that a run went on from, or ends towards."""
+    given = (name for name in (arguments.towards, arguments.start_from) if name)
+    return tuple(line for name in given for line in read_card(find_weights(name)).training_data)
+
+
+def sources(data: PreparedData, earlier: Sequence[str] = ()) -> tuple[str, ...]:
+    """Return one line per training source, those of earlier weights that are not used any more among them."""
+    now = {name: f"{name}: {len(source)} images, {source.note}" for name, source in data.sources.items()}
+    before = {line.split(":")[0]: line for line in earlier}
+    return tuple((before | now).values())
 
 
 def package_version() -> str:

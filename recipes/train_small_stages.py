@@ -37,6 +37,14 @@ LATER_SHARES = SHARES | {"natural_deblurring": 1.6, "mri_super_resolution": 1.4,
 HOW_IT_STARTS = ("averaged_with", "average_part", "given_back", "towards", "towards_part")
 BEFORE_DECODER = ("backbone.encoder", "backbone.stem", "backbone.downs", "domain_query", "task_query")
 PROMPTS = ("task_pool", "domain_pool", "pool_fusion")
+ALL_BUT_THE_QUERY = (
+    "backbone",
+    "domain_query",
+    "domain_pool",
+    "pool_fusion",
+    "task_pool.values",
+    "task_pool.aggregation",
+)
 UNDER_CLOUDS: dict[str, Any] = {
     **VARIED,
     "warm_up": 50,
@@ -135,6 +143,46 @@ DESERTS: dict[str, Any] = {
     "deserts": 0.5,
     "clean_anchored": False,
     "task_identity": {"cloud_removal": 0.25, "dehazing": 0.33, "natural_deraining": 0.33},
+}
+
+# Of several crops the one that changed most was taken, and so hardly any with few clouds: that ends here.
+FEW_CLOUDS_DRAWN: dict[str, Any] = {
+    **DESERTS,
+    "learning_rate": 3e-4,
+    "task_candidates": SHARPENING | {"natural_deraining": 2},
+    "sparse_clouds": 0.4,
+    "tinted": 0.15,
+    "other_seasons": 0.0,
+}
+
+MORE_COLOURS: dict[str, Any] = {
+    **FEW_CLOUDS_DRAWN,
+    "dense_clouds": 0.07,
+    "deserts": 0.25,
+    "grey": 0.13,
+    "other_ground": 0.55,
+    "task_identity": {"cloud_removal": 0.2, "dehazing": 0.2, "natural_deraining": 0.25},
+}
+
+SEEN_IN_PROMPTS: dict[str, Any] = {
+    **MORE_COLOURS,
+    "seed": 44,
+    "learning_rate": 2.3e-4,
+    "losses": {**BY_FACTOR["losses"], "anchor": 1.0},
+    "sparse_clouds": 0.45,
+    "snow": 0.35,
+    "measured_weather": 0.08,
+    "task_shares": {
+        "natural_super_resolution": 1.7,
+        "natural_deraining": 2.2,
+        "natural_deblurring": 1.9,
+        "mri_super_resolution": 1.5,
+        "ct_denoising": 1.8,
+        "pet_synthesis": 1.7,
+        "remote_sensing_super_resolution": 1.6,
+        "cloud_removal": 8.5,
+        "dehazing": 6.0,
+    },
 }
 
 STAGES: tuple[dict[str, Any], ...] = (
@@ -509,6 +557,99 @@ STAGES: tuple[dict[str, Any], ...] = (
         "steps": 600,
         "learning_rate": 1e-4,
         "task_shares": DESERTS["task_shares"] | {"natural_deblurring": 6.0},
+    },
+    # Few clouds are drawn, and none of another season; a run of 4,600 steps that was stopped.
+    {
+        **FEW_CLOUDS_DRAWN,
+        "steps": 1632,
+        "final_learning_rate": 2.16e-4,
+        "dense_clouds": 0.1,
+        "deserts": 0.3,
+        "snow": 0.3,
+        "measured_weather": 0.1,
+        "task_shares": {
+            "natural_super_resolution": 1.5,
+            "natural_deraining": 2.0,
+            "natural_deblurring": 1.8,
+            "mri_super_resolution": 1.2,
+            "ct_denoising": 1.8,
+            "pet_synthesis": 1.7,
+            "remote_sensing_super_resolution": 1.2,
+            "cloud_removal": 9.0,
+            "dehazing": 5.0,
+        },
+    },
+    # Fewer clean images and more colours; a run of 2,700 steps that was stopped.
+    {
+        **MORE_COLOURS,
+        "steps": 1040,
+        "seed": 43,
+        "warm_up": 30,
+        "final_learning_rate": 2.03e-4,
+        "snow": 0.25,
+        "measured_weather": 0.1,
+        "task_shares": {
+            "natural_super_resolution": 1.6,
+            "natural_deraining": 2.2,
+            "natural_deblurring": 1.8,
+            "mri_super_resolution": 1.4,
+            "ct_denoising": 1.8,
+            "pet_synthesis": 1.7,
+            "remote_sensing_super_resolution": 1.5,
+            "cloud_removal": 8.5,
+            "dehazing": 6.0,
+        },
+    },
+    # What few clouds are is to be seen in the prompt too, and snow is to stay.
+    {**SEEN_IN_PROMPTS, "steps": 800, "warm_up": 20, "final_learning_rate": 1.15e-4},
+    {**SEEN_IN_PROMPTS, "steps": 800, "warm_up": 0, "learning_rate": 1.15e-4},
+    # White beside what is dark is snow as often as cloud: without the clouds over the sea that were measured.
+    {
+        **SEEN_IN_PROMPTS,
+        "averaged_with": 35,
+        "towards": (32,),
+        "part": 0.7,
+        "steps": 420,
+        "seed": 45,
+        "warm_up": 20,
+        "learning_rate": 1.5e-4,
+        "ema_decay": 0.99,
+        "left_out": ["rice2"],
+        "snow": 0.4,
+        "task_shares": SEEN_IN_PROMPTS["task_shares"]
+        | {
+            "natural_deraining": 3.2,
+            "natural_deblurring": 2.0,
+            "pet_synthesis": 1.9,
+            "cloud_removal": 7.0,
+            "dehazing": 5.0,
+        },
+    },
+    # What is wrong with an image is to be seen: of the mean with the stage that left snow white, the query alone.
+    {
+        **SEEN_IN_PROMPTS,
+        "averaged_with": 35,
+        "steps": 300,
+        "seed": 46,
+        "warm_up": 20,
+        "learning_rate": 3e-4,
+        "ema_decay": 0.98,
+        "frozen": ALL_BUT_THE_QUERY,
+        "left_out": ["rice2"],
+        "identity": 0.1,
+        "snow": 0.4,
+        "task_identity": {"cloud_removal": 0.25, "dehazing": 0.25, "natural_deraining": 0.25},
+        "task_shares": {
+            "natural_super_resolution": 1.0,
+            "natural_deraining": 4.0,
+            "natural_deblurring": 1.0,
+            "mri_super_resolution": 0.7,
+            "ct_denoising": 0.8,
+            "pet_synthesis": 0.8,
+            "remote_sensing_super_resolution": 1.2,
+            "cloud_removal": 5.0,
+            "dehazing": 4.0,
+        },
     },
 )
 """What each stage changes in the preset `small`; all but the first choose their prompts freely."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 
+from datprl_toolkit.training import load_prepared
 from datprl_toolkit.weights import load_weights
 from tests.loading import load_recipe
 
@@ -76,6 +77,16 @@ def test_a_run_in_slices_ends_with_weights_that_the_toolkit_loads(
     call(recipe, monkeypatch, *common, "--export", "--half")
     assert (out / "tiny.safetensors").stat().st_size < 0.8 * size
     assert load_weights(out / "tiny.safetensors")[0].config == network.config
+
+
+def test_weights_that_go_on_from_others_name_the_sources_of_those_too(recipe: ModuleType, folder: Path) -> None:
+    data = load_prepared(folder).without(("rice2",))
+    lines = recipe.sources(data, ("rice2: 23 images, RICE2", "ct: 45 images, of before"))
+    assert "rice2: 23 images, RICE2" in lines
+    assert [line for line in lines if line.startswith("ct:")] == [
+        line for line in recipe.sources(data) if "ct:" in line
+    ]
+    assert len(lines) == len(recipe.sources(data)) + 1
 
 
 @pytest.mark.parametrize(
