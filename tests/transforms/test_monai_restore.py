@@ -62,7 +62,9 @@ def test_the_result_is_that_of_the_command_line_up_to_the_rounding_of_stored_val
     turn, back = (Orientationd("image", code, labels=None) for code in (axes, "LPS"))
     image = load(series(modality), turn, RestoreVolumed("image", weights=tiny), back)
     difference = np.abs(image.numpy()[0] - expected)
-    assert (difference <= 0.5001 * slopes + 1e-6 * np.abs(expected)).all()
+    # Both compute in single precision over the whole intensity window, in batches that processors sum in their own way.
+    single = np.finfo(np.float32).eps * np.abs(expected).max()
+    assert (difference <= 0.5001 * slopes + single).all()
     assert np.abs(expected - load(series(modality)).numpy()[0]).max() > 10
 
 
