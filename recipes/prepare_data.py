@@ -12,7 +12,6 @@ import argparse
 import json
 import sys
 from concurrent.futures import ProcessPoolExecutor
-from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -208,13 +207,15 @@ def prepare_remote_sensing(work: Preparation) -> list[tuple[str, npt.NDArray[Any
         clean, spoiled = read_images(folder / "clean"), read_images(folder / "cloud")
         for (label, target), (_, given) in zip(clean[-5:], spoiled[-5:], strict=True):
             work.validate(task, f"{kind}/{label}", given, target)
-        pairs = [(target, given) for (_, target), (_, given) in zip(clean[:-5], spoiled[:-5], strict=True)]
-        seasons = [prepare.is_of_another_season(given, target) for target, given in pairs] if kind == "rice2" else []
+        same: list[tuple[npt.NDArray[Any], npt.NDArray[Any]]] = []
+        seasons: list[tuple[npt.NDArray[Any], npt.NDArray[Any]]] = []
+        for (_, target), (_, given) in zip(clean[:-5], spoiled[:-5], strict=True):
+            other = kind == "rice2" and prepare.is_of_another_season(given, target)
+            (seasons if other else same).append((target, given))
         note = f"{kind.upper()}; the last five scenes held out"
-        work.add(paired(kind, [pair for pair, other in zip_longest(pairs, seasons) if not other], note))
-        if any(seasons):
-            others = [pair for pair, other in zip(pairs, seasons, strict=True) if other]
-            work.add(paired(f"{kind}_seasons", others, f"{note}; both images of a pair are of two seasons"))
+        work.add(paired(kind, same, note))
+        if seasons:
+            work.add(paired(f"{kind}_seasons", seasons, f"{note}; both images of a pair are of two seasons"))
     return held
 
 

@@ -24,13 +24,9 @@ def runs_eagerly_on_cpu(features: Tensor) -> bool:
 def can_be_called(features: Tensor) -> bool:
     """Tell whether oneDNN is there for these features and may be called by hand."""
     available: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
-    known = (torch.float32, torch.bfloat16)
-    return (
-        available
-        and runs_eagerly_on_cpu(features)
-        and features.dtype in known
-        and (torch.bfloat16 not in (features.dtype, computed_in(features)) or knows_bfloat16())
-    )
+    if not (available and runs_eagerly_on_cpu(features) and features.dtype in (torch.float32, torch.bfloat16)):
+        return False
+    return computed_in(features) is not torch.bfloat16 or knows_bfloat16()
 
 
 def knows_bfloat16() -> bool:

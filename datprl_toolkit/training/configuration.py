@@ -227,11 +227,14 @@ class TrainingConfig:
         self._check_variant()
         if any(share <= 0.0 for share in (*self.task_shares.values(), *self.task_candidates.values())):
             raise OptionError(ErrorCode.OPTION, "task_shares and task_candidates must be above 0")
-        shares = [getattr(self, name) for name in SHARES]
-        shares += [*self.faint_noise.values(), *self.task_identity.values()]
-        if not (0.0 <= self.ema_decay < 1.0 and all(0.0 <= share <= 1.0 for share in shares)):
-            names = ", ".join(("ema_decay", "task_identity", "faint_noise", *SHARES))
-            raise OptionError(ErrorCode.OPTION, f"{names} are shares from 0 to 1")
+        if not 0.0 <= self.ema_decay < 1.0:
+            raise OptionError(ErrorCode.OPTION, "ema_decay is a share from 0 to less than 1", where=self.ema_decay)
+        shares = {name: [getattr(self, name)] for name in SHARES}
+        shares |= {"faint_noise": [*self.faint_noise.values()], "task_identity": [*self.task_identity.values()]}
+        wrong = [name for name, values in shares.items() if not all(0.0 <= share <= 1.0 for share in values)]
+        if wrong:
+            names = f"{', '.join(wrong)} {'are shares' if len(wrong) > 1 else 'is a share'}"
+            raise OptionError(ErrorCode.OPTION, f"{names} from 0 to 1", where=getattr(self, wrong[0]))
 
     @property
     def variety(self) -> Variety:

@@ -99,3 +99,17 @@ def test_batches_of_other_crops_have_about_as_many_pixels_and_follow_from_the_st
     assert set(drawn) == {(32, 64), (8, 128), (2, 256)}
     assert drawn == [config.batch_at(step) for step in range(60)]
     assert override(config, {"batch_size": 1, "crop_sizes": [256]}).batch_at(0) == (1, 256)
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"other_seasons": 2.0}, r"other_seasons is a share from 0 to 1 \(2.0\)"),
+        ({"snow": -0.1, "deserts": 1.1}, "snow, deserts are shares"),
+        ({"faint_noise": {"ct_denoising": 1.5}}, "faint_noise is a share"),
+        ({"ema_decay": 1.0}, "ema_decay is a share from 0 to less than 1"),
+    ],
+)
+def test_the_share_that_is_none_is_the_one_that_is_named(setting: dict[str, Any], message: str) -> None:
+    with pytest.raises(OptionError, match=message):
+        override(training_preset("small"), setting)
