@@ -35,6 +35,7 @@ SHARES = (
     "snow",
     "wide_skies",
     "deserts",
+    "plain_ground",
     "other_seasons",
 )
 """The settings that are one share from 0 to 1."""
@@ -123,6 +124,8 @@ class TrainingConfig:
         Share of the crops in simulated haze or under simulated clouds whose haze and clouds vary as over a whole scene.
     deserts
         Share of the crops in simulated haze or under simulated clouds whose ground is like that of a desert.
+    plain_ground
+        Share of the crops in simulated haze or under simulated clouds whose ground is of one colour, such as water.
     other_seasons
         Share that is kept of the measured pairs under clouds whose two images are of two seasons.
     left_out
@@ -189,6 +192,7 @@ class TrainingConfig:
     snow: float = 0.0
     wide_skies: float = 0.0
     deserts: float = 0.0
+    plain_ground: float = 0.0
     other_seasons: float = 1.0
     left_out: tuple[str, ...] = ()
     frozen: tuple[str, ...] = ()

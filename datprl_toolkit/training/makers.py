@@ -58,6 +58,8 @@ class Variety:
         Of those in simulated haze or under simulated clouds, those whose haze and clouds vary as over a whole scene.
     deserts
         Of those in simulated haze or under simulated clouds, those over ground like that of a desert.
+    plain_ground
+        Of those in simulated haze or under simulated clouds, those over ground of one colour, such as water.
     other_seasons
         Of the measured pairs of clouds whose two images are of two seasons, those that are kept.
     """
@@ -77,6 +79,7 @@ class Variety:
     snow: float = 0.0
     wide_skies: float = 0.0
     deserts: float = 0.0
+    plain_ground: float = 0.0
     other_seasons: float = 1.0
 
 
@@ -181,6 +184,7 @@ def _haze_and_clouds(sources: Mapping[str, Source], empty: Source, variety: Vari
         "whitened": variety.white_ground,
         "snowy": variety.snow,
         "desert": variety.deserts,
+        "plain": variety.plain_ground,
         "sparse": variety.sparse_clouds,
         "wide": variety.wide_skies,
     }
@@ -222,6 +226,7 @@ def _simulated_haze(source: Source, sky: Source, share: float, variety: Variety)
         whitened=variety.white_ground,
         snowy=variety.snow,
         desert=variety.deserts,
+        plain=variety.plain_ground,
         wide=variety.wide_skies,
     )
     if not even:

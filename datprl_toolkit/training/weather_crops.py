@@ -40,6 +40,7 @@ class SimulatedClouds:
     whitened: float = 0.0
     snowy: float = 0.0
     desert: float = 0.0
+    plain: float = 0.0
     sparse: float = 0.0
     wide: float = 0.0
 
@@ -129,8 +130,8 @@ class SimulatedHaze:
     A share `brightened` of the crops has bright ground, such as sunlit crowns of trees, and haze that may be darker
     than it, for otherwise all that is bright would be taken for haze, or all that glitters for clouds. A share
     `recoloured` has other colours, a share `whitened` ground that is white in part, a share `snowy` snow on its
-    bright parts, a share `desert` that of a desert, whose haze may be darker still, and a share `wide` haze that
-    varies as over a whole scene.
+    bright parts, a share `desert` that of a desert, whose haze may be darker still, a share `plain` ground of one
+    colour, and a share `wide` haze that varies as over a whole scene.
     """
 
     source: Source
@@ -140,6 +141,7 @@ class SimulatedHaze:
     whitened: float = 0.0
     snowy: float = 0.0
     desert: float = 0.0
+    plain: float = 0.0
     wide: float = 0.0
 
     def __len__(self) -> int:
@@ -191,7 +193,7 @@ class EvenHaze:
 def _ground(
     maker: SimulatedClouds | SimulatedHaze, index: int, size: int, generator: np.random.Generator
 ) -> tuple[npt.NDArray[np.float32], bool]:
-    """Cut a crop out of a scene, in other colours, white, under snow or a desert as often as its maker wants it.
+    """Cut a crop out of a scene: in other or in one colour, white, under snow or a desert as often as its maker wants.
 
     Returns the crop, and whether it is a desert.
     """
@@ -200,7 +202,9 @@ def _ground(
     ground = as_desert(plain, maker.desert, generator)
     is_desert = ground is not plain
     if not is_desert:
-        ground = recoloured(plain, maker.recoloured, generator)
+        ground = of_one_colour(plain, maker.plain, generator)
+        if ground is plain:
+            ground = recoloured(plain, maker.recoloured, generator)
     return under_snow(whitened(ground, maker.sky, maker.whitened, generator), maker.snowy, generator), is_desert
 
 
@@ -276,6 +280,28 @@ def as_desert(image: npt.NDArray[np.float32], share: float, generator: np.random
         ground *= 1 - rock * (1 - generator.uniform(0.15, 0.7) * generator.uniform(0.9, 1.1, 3))
     desert: npt.NDArray[np.float32] = ground.clip(0, 1).astype(np.float32)
     return desert
+
+
+def of_one_colour(
+    image: npt.NDArray[np.float32], share: float, generator: np.random.Generator
+) -> npt.NDArray[np.float32]:
+    """Return an image in [0, 1], in a `share` of cases with its shapes in one colour, as water, crops or red soil.
+
+    Such ground has little contrast, as ground in haze has, but a colour, which haze takes away.
+    """
+    if not share or generator.random() >= share:
+        return image
+    brightness = image.mean(axis=2)
+    coarse = gaussian_filter(brightness, generator.uniform(4.0, 20.0))
+    relief = np.zeros_like(brightness)
+    for part, largest in ((coarse, 0.25), (brightness - coarse, 0.15)):
+        unit = (part - part.mean()) / (part.std() + 1e-3)
+        relief += np.float32(largest * generator.random() ** 2) * unit.clip(-3, 3)
+    saturation = generator.uniform(0.2, 0.8)
+    colour = generator.permutation([1.0, 1.0 - saturation * generator.random(), 1.0 - saturation])
+    ground = generator.uniform(0.1, 0.7) * colour * (1.0 + relief)[..., None]
+    plain: npt.NDArray[np.float32] = ground.clip(0, 1).astype(np.float32)
+    return plain
 
 
 def under_snow(image: npt.NDArray[np.float32], share: float, generator: np.random.Generator) -> npt.NDArray[np.float32]:

@@ -18,6 +18,7 @@ from datprl_toolkit.training.weather_crops import (
     SimulatedClouds,
     SimulatedHaze,
     as_desert,
+    of_one_colour,
     piece_of_sky,
     recoloured,
     under_snow,
@@ -174,6 +175,19 @@ def test_a_desert_has_the_shapes_of_the_ground_in_warm_and_bright_colours() -> N
         assert red > 0.35
         assert desert[12:36, 12:36].mean() > desert[:10].mean() + 0.05  # what was brighter still is
     assert as_desert(ground, 0.0, np.random.default_rng(0)) is ground
+
+
+def test_ground_of_one_colour_keeps_its_shapes_in_one_hue_that_is_not_grey() -> None:
+    ground = np.random.default_rng(1).uniform(0.1, 0.5, (48, 48, 3)).astype(np.float32)
+    ground[12:36, 12:36] += 0.3
+    for number in range(24):
+        plain = of_one_colour(ground, 1.0, np.random.default_rng(number))
+        assert 0.0 <= plain.min() <= plain.max() <= 1.0
+        assert plain.mean(axis=(0, 1)).min() < 0.81 * plain.mean(axis=(0, 1)).max()  # saturation 0.2 or more
+        within = plain[(plain > 0).all(axis=2) & (plain < 1).all(axis=2)]
+        assert np.allclose(within / within.sum(axis=1, keepdims=True), within.mean(axis=0) / within.mean(axis=0).sum())
+        assert plain[12:36, 12:36].mean() > plain[:10].mean()  # what was brighter still is
+    assert of_one_colour(ground, 0.0, np.random.default_rng(0)) is ground
 
 
 def test_haze_over_a_desert_is_never_so_light_that_it_looks_like_snow(data: PreparedData) -> None:
