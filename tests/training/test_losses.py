@@ -16,6 +16,7 @@ from datprl_toolkit.training.losses import (
     alignment_loss,
     anchor_loss,
     balance_loss,
+    checkerboard_loss,
     contrastive_loss,
     diversity_loss,
     fourier_loss,
@@ -111,6 +112,36 @@ def test_psnr_loss_counts_by_which_factor_an_error_shrinks() -> None:
         for error in (0.5, 0.05)
     ]
     assert gains[0] == pytest.approx(gains[1], rel=0.03)
+
+
+def test_checkerboard_loss_compares_the_parities_of_each_window(generator: np.random.Generator) -> None:
+    output, target = generator.random((2, 1, 36, 20)), generator.random((2, 1, 36, 20))
+    weight = torch.tensor([3.0, 0.5], dtype=torch.float64)
+
+    def plain(x: Array) -> float:
+        total = 0.0
+        for image, factor in ((0, 3.0), (1, 0.5)):
+            error = (x - target)[image, :, :32, :16]
+            variances = [
+                np.var([error[0, top + i : top + 16 : 2, j:16:2].mean() for i in (0, 1) for j in (0, 1)], ddof=1)
+                for top in (0, 16)
+            ]
+            total += factor * math.log1p(np.mean(variances) / (np.mean((output - target)[image, :, :32, :16] ** 2) / 64))
+        return total / 2
+
+    check(lambda x: checkerboard_loss(x, torch.tensor(target), weight), plain, output, tolerance=1e-3)
+
+
+def test_checkerboard_loss_sees_a_pattern_that_squared_error_does_not() -> None:
+    generator = torch.Generator().manual_seed(1)
+    target = torch.zeros(1, 3, 64, 64)
+    noise = 0.05 * torch.randn(target.shape, generator=generator)
+    pattern = 0.01 * (2.0 * (torch.arange(64) % 2) - 1.0)
+    noisy, patterned = noise, noise + pattern
+    assert float(patterned.square().mean() / noisy.square().mean()) < 1.06
+    alone, seen = (float(checkerboard_loss(image, target)) for image in (noisy, patterned))
+    assert alone == pytest.approx(math.log(2), abs=0.15)  # errors that are independent
+    assert seen > alone + 0.8
 
 
 def test_fourier_loss_is_the_mean_over_real_and_imaginary_parts(generator: np.random.Generator) -> None:
