@@ -111,9 +111,9 @@ def checkerboard_loss(output: Tensor, target: Tensor, weight: Tensor | None = No
     edge = window // 2
     height, width = (length // window * window for length in output.shape[-2:])
     error = (output - target)[..., :height, :width]
-    parities = functional.pixel_unshuffle(error, 2).unflatten(1, (-1, 4))
-    means = functional.avg_pool2d(parities.flatten(1, 2), edge).unflatten(1, (-1, 4))
-    spread = means.var(dim=2).flatten(1).mean(dim=1)
+    means = functional.avg_pool2d(functional.pixel_unshuffle(error, 2), edge)
+    # The four parities of a channel follow one another.
+    spread = means.reshape(len(error), -1, 4, *means.shape[-2:]).var(dim=2).flatten(1).mean(dim=1)
     independent = error.detach().square().flatten(1).mean(dim=1) / edge**2
     return _weighted_mean((spread / (independent + 1e-12)).log1p()[:, None], weight)
 

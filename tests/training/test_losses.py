@@ -126,7 +126,8 @@ def test_checkerboard_loss_compares_the_parities_of_each_window(generator: np.ra
                 np.var([error[0, top + i : top + 16 : 2, j:16:2].mean() for i in (0, 1) for j in (0, 1)], ddof=1)
                 for top in (0, 16)
             ]
-            total += factor * math.log1p(np.mean(variances) / (np.mean((output - target)[image, :, :32, :16] ** 2) / 64))
+            independent = np.mean((output - target)[image, :, :32, :16] ** 2) / 64
+            total += factor * math.log1p(float(np.mean(variances) / independent))
         return total / 2
 
     check(lambda x: checkerboard_loss(x, torch.tensor(target), weight), plain, output, tolerance=1e-3)
