@@ -45,6 +45,10 @@ ALL_BUT_THE_QUERY = (
     "task_pool.values",
     "task_pool.aggregation",
 )
+BUT_QUERY_AND_HEAD = (
+    *(f"backbone.{part}" for part in ("stem", "encoder", "downs", "middle", "ups", "decoder")),
+    *ALL_BUT_THE_QUERY[1:],
+)
 UNDER_CLOUDS: dict[str, Any] = {
     **VARIED,
     "warm_up": 50,
@@ -183,6 +187,14 @@ SEEN_IN_PROMPTS: dict[str, Any] = {
         "cloud_removal": 8.5,
         "dehazing": 6.0,
     },
+}
+
+PLAIN_GROUND: dict[str, Any] = {
+    **SEEN_IN_PROMPTS,
+    "left_out": ["rice2"],
+    "plain_ground": 0.15,
+    "dense_clouds": 0.05,
+    "sparse_clouds": 0.6,
 }
 
 STAGES: tuple[dict[str, Any], ...] = (
@@ -649,6 +661,78 @@ STAGES: tuple[dict[str, Any], ...] = (
             "remote_sensing_super_resolution": 1.2,
             "cloud_removal": 5.0,
             "dehazing": 4.0,
+        },
+    },
+    # Few clouds again, with four crops of them in ten, over ground of one colour too; of a run of 5,400 steps.
+    {
+        **PLAIN_GROUND,
+        "averaged_with": 35,
+        "steps": 3000,
+        "seed": 47,
+        "warm_up": 100,
+        "learning_rate": 4e-4,
+        "final_learning_rate": 1.69e-4,
+        "deserts": 0.15,
+        "snow": 0.3,
+        "task_shares": SEEN_IN_PROMPTS["task_shares"]
+        | {"natural_deblurring": 1.7, "ct_denoising": 1.9}
+        | {"cloud_removal": 11.0, "dehazing": 5.0},
+    },
+    # Snow in half of the crops, and no pattern of two pixels in PET.
+    {
+        **PLAIN_GROUND,
+        "steps": 2400,
+        "seed": 48,
+        "warm_up": 30,
+        "learning_rate": 1.8e-4,
+        "losses": {**BY_FACTOR["losses"], "anchor": 1.0, "checkerboard": 0.005},
+        "deserts": 0.2,
+        "snow": 0.5,
+        "visible_clouds": 0.5,
+        "white_ground": 0.3,
+        "task_shares": {
+            "natural_super_resolution": 2.0,
+            "natural_deraining": 2.7,
+            "natural_deblurring": 1.9,
+            "mri_super_resolution": 1.8,
+            "ct_denoising": 2.0,
+            "pet_synthesis": 2.0,
+            "remote_sensing_super_resolution": 1.8,
+            "cloud_removal": 9.0,
+            "dehazing": 6.0,
+        },
+    },
+    # Which prompt to ask for, over plain ground above all, and the last layer; 0.65 of the way there from what was
+    # shipped before, 0.7 of the way from the thirty-second stage to the thirty-eighth.
+    {
+        **PLAIN_GROUND,
+        "towards": (38, 32),
+        "towards_part": 0.7,
+        "part": 0.65,
+        "steps": 240,
+        "seed": 49,
+        "warm_up": 20,
+        "learning_rate": 4e-4,
+        "ema_decay": 0.98,
+        "losses": {**BY_FACTOR["losses"], "anchor": 1.0, "checkerboard": 0.03},
+        "frozen": BUT_QUERY_AND_HEAD,
+        "identity": 0.1,
+        "deserts": 0.25,
+        "plain_ground": 0.25,
+        "snow": 0.4,
+        "visible_clouds": 0.5,
+        "white_ground": 0.25,
+        "task_identity": {"cloud_removal": 0.2, "dehazing": 0.25, "natural_deraining": 0.25},
+        "task_shares": {
+            "natural_super_resolution": 1.0,
+            "natural_deraining": 4.0,
+            "natural_deblurring": 1.0,
+            "mri_super_resolution": 0.7,
+            "ct_denoising": 1.4,
+            "pet_synthesis": 2.0,
+            "remote_sensing_super_resolution": 1.2,
+            "cloud_removal": 6.0,
+            "dehazing": 4.5,
         },
     },
 )
