@@ -89,9 +89,8 @@ def fourier_loss(output: Tensor, target: Tensor, weight: Tensor | None = None) -
 def checkerboard_loss(output: Tensor, target: Tensor, weight: Tensor | None = None, window: int = 16) -> Tensor:
     """Penalty on an error that differs between odd and even rows and columns over whole windows.
 
-    Where a network folds 2 x 2 pixels into channels, it makes them by different filters, and leaves a pattern of two
-    pixels where it takes away much noise. It costs next to nothing in squared error, but an eye and a noise power
-    spectrum see it. Not in the paper.
+    What is left of noise with a period of two pixels looks like a checkerboard once all other noise is gone. It costs
+    next to nothing in squared error, but an eye and a noise power spectrum see it. Not in the paper.
 
     Parameters
     ----------
