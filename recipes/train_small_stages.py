@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from datprl_toolkit.training.tasks import TASKS
+
+
+def shares(*of_each: float) -> dict[str, float]:
+    """Return the shares of all tasks in a batch, in the order of the tasks."""
+    return dict(zip(TASKS, of_each, strict=True))
+
+
 SHALLOW = {"encoder_blocks": [1, 1, 2], "middle_blocks": 2, "decoder_blocks": [1, 1, 1]}
 DEEPER = {"encoder_blocks": [2, 2, 2], "middle_blocks": 2, "decoder_blocks": [2, 2, 4]}
 SHARPENING = {"natural_super_resolution": 2, "natural_deblurring": 2}
@@ -52,17 +60,7 @@ UNDER_CLOUDS: dict[str, Any] = {
     "bright_ground": 0.7,
     "dense_clouds": 0.5,
     "task_identity": {"cloud_removal": 0.15, "dehazing": 0.25, "natural_deraining": 0.12},
-    "task_shares": {
-        "natural_super_resolution": 2.1,
-        "natural_deraining": 0.9,
-        "natural_deblurring": 1.9,
-        "mri_super_resolution": 1.9,
-        "ct_denoising": 2.4,
-        "pet_synthesis": 2.3,
-        "remote_sensing_super_resolution": 2.1,
-        "cloud_removal": 2.4,
-        "dehazing": 1.8,
-    },
+    "task_shares": shares(2.1, 0.9, 1.9, 1.9, 2.4, 2.3, 2.1, 2.4, 1.8),
 }
 
 FROZEN: dict[str, Any] = {
@@ -92,17 +90,7 @@ ELSEWHERE: dict[str, Any] = {
     "faint_noise": {"ct_denoising": 0.5},
     "identity": 0.07,
     "task_identity": {"cloud_removal": 0.15, "dehazing": 0.2, "natural_deraining": 0.12},
-    "task_shares": {
-        "natural_super_resolution": 2.1,
-        "natural_deraining": 1.8,
-        "natural_deblurring": 2.0,
-        "mri_super_resolution": 1.6,
-        "ct_denoising": 2.4,
-        "pet_synthesis": 1.6,
-        "remote_sensing_super_resolution": 1.6,
-        "cloud_removal": 3.0,
-        "dehazing": 3.9,
-    },
+    "task_shares": shares(2.1, 1.8, 2.0, 1.6, 2.4, 1.6, 1.6, 3.0, 3.9),
 }
 
 FEWER_MEASURED: dict[str, Any] = {
@@ -172,17 +160,7 @@ SEEN_IN_PROMPTS: dict[str, Any] = {
     "sparse_clouds": 0.45,
     "snow": 0.35,
     "measured_weather": 0.08,
-    "task_shares": {
-        "natural_super_resolution": 1.7,
-        "natural_deraining": 2.2,
-        "natural_deblurring": 1.9,
-        "mri_super_resolution": 1.5,
-        "ct_denoising": 1.8,
-        "pet_synthesis": 1.7,
-        "remote_sensing_super_resolution": 1.6,
-        "cloud_removal": 8.5,
-        "dehazing": 6.0,
-    },
+    "task_shares": shares(1.7, 2.2, 1.9, 1.5, 1.8, 1.7, 1.6, 8.5, 6.0),
 }
 
 PLAIN_GROUND: dict[str, Any] = {
@@ -297,17 +275,7 @@ STAGES: tuple[dict[str, Any], ...] = (
         "final_learning_rate": 1e-6,
         "identity": 0.05,
         "task_identity": {"cloud_removal": 0.3, "dehazing": 0.15},
-        "task_shares": {
-            "natural_super_resolution": 1.8,
-            "natural_deraining": 1.1,
-            "natural_deblurring": 1.5,
-            "mri_super_resolution": 1.6,
-            "ct_denoising": 1.6,
-            "pet_synthesis": 2.0,
-            "remote_sensing_super_resolution": 1.8,
-            "cloud_removal": 1.1,
-            "dehazing": 1.1,
-        },
+        "task_shares": shares(1.8, 1.1, 1.5, 1.6, 1.6, 2.0, 1.8, 1.1, 1.1),
     },
     # The learning rate goes up again, with more of the clouds and the PET that the network had little of.
     {
@@ -318,17 +286,7 @@ STAGES: tuple[dict[str, Any], ...] = (
         "final_learning_rate": 1.5e-4,
         "identity": 0.05,
         "task_identity": {"cloud_removal": 0.25, "dehazing": 0.15},
-        "task_shares": {
-            "natural_super_resolution": 1.6,
-            "natural_deraining": 0.9,
-            "natural_deblurring": 1.5,
-            "mri_super_resolution": 1.6,
-            "ct_denoising": 1.8,
-            "pet_synthesis": 2.2,
-            "remote_sensing_super_resolution": 1.6,
-            "cloud_removal": 1.8,
-            "dehazing": 1.0,
-        },
+        "task_shares": shares(1.6, 0.9, 1.5, 1.6, 1.8, 2.2, 1.6, 1.8, 1.0),
     },
     # Larger crops, whose global statistics are more like those of the whole images that will be restored.
     {
@@ -342,17 +300,7 @@ STAGES: tuple[dict[str, Any], ...] = (
         "warm_up": 50,
         "identity": 0.05,
         "task_identity": {"cloud_removal": 0.25, "dehazing": 0.15},
-        "task_shares": {
-            "natural_super_resolution": 1.6,
-            "natural_deraining": 1.1,
-            "natural_deblurring": 1.5,
-            "mri_super_resolution": 1.6,
-            "ct_denoising": 2.2,
-            "pet_synthesis": 2.4,
-            "remote_sensing_super_resolution": 1.4,
-            "cloud_removal": 1.4,
-            "dehazing": 1.0,
-        },
+        "task_shares": shares(1.6, 1.1, 1.5, 1.6, 2.2, 2.4, 1.4, 1.4, 1.0),
     },
     # The preset's network has more blocks again. Images vary in more ways: their scale, contrast and light.
     {
@@ -363,17 +311,7 @@ STAGES: tuple[dict[str, Any], ...] = (
         "warm_up": 200,
         "tinted": 0.3,
         "task_identity": {"cloud_removal": 0.25, "dehazing": 0.15},
-        "task_shares": {
-            "natural_super_resolution": 1.6,
-            "natural_deraining": 1.0,
-            "natural_deblurring": 1.5,
-            "mri_super_resolution": 1.6,
-            "ct_denoising": 1.8,
-            "pet_synthesis": 2.0,
-            "remote_sensing_super_resolution": 1.5,
-            "cloud_removal": 1.5,
-            "dehazing": 1.2,
-        },
+        "task_shares": shares(1.6, 1.0, 1.5, 1.6, 1.8, 2.0, 1.5, 1.5, 1.2),
     },
     {
         **VARIED,
@@ -381,17 +319,7 @@ STAGES: tuple[dict[str, Any], ...] = (
         "learning_rate": 5e-4,
         "tinted": 0.2,
         "task_identity": {"cloud_removal": 0.25, "dehazing": 0.15},
-        "task_shares": {
-            "natural_super_resolution": 1.9,
-            "natural_deraining": 1.0,
-            "natural_deblurring": 1.7,
-            "mri_super_resolution": 1.6,
-            "ct_denoising": 1.7,
-            "pet_synthesis": 1.9,
-            "remote_sensing_super_resolution": 1.6,
-            "cloud_removal": 1.4,
-            "dehazing": 1.4,
-        },
+        "task_shares": shares(1.9, 1.0, 1.7, 1.6, 1.7, 1.9, 1.6, 1.4, 1.4),
     },
     # Light does not vary any more: what is bright had come to be taken for haze.
     {
@@ -575,17 +503,7 @@ STAGES: tuple[dict[str, Any], ...] = (
         "deserts": 0.3,
         "snow": 0.3,
         "measured_weather": 0.1,
-        "task_shares": {
-            "natural_super_resolution": 1.5,
-            "natural_deraining": 2.0,
-            "natural_deblurring": 1.8,
-            "mri_super_resolution": 1.2,
-            "ct_denoising": 1.8,
-            "pet_synthesis": 1.7,
-            "remote_sensing_super_resolution": 1.2,
-            "cloud_removal": 9.0,
-            "dehazing": 5.0,
-        },
+        "task_shares": shares(1.5, 2.0, 1.8, 1.2, 1.8, 1.7, 1.2, 9.0, 5.0),
     },
     # Fewer clean images and more colours; a run of 2,700 steps that was stopped.
     {
@@ -596,17 +514,7 @@ STAGES: tuple[dict[str, Any], ...] = (
         "final_learning_rate": 2.03e-4,
         "snow": 0.25,
         "measured_weather": 0.1,
-        "task_shares": {
-            "natural_super_resolution": 1.6,
-            "natural_deraining": 2.2,
-            "natural_deblurring": 1.8,
-            "mri_super_resolution": 1.4,
-            "ct_denoising": 1.8,
-            "pet_synthesis": 1.7,
-            "remote_sensing_super_resolution": 1.5,
-            "cloud_removal": 8.5,
-            "dehazing": 6.0,
-        },
+        "task_shares": shares(1.6, 2.2, 1.8, 1.4, 1.8, 1.7, 1.5, 8.5, 6.0),
     },
     # What few clouds are is to be seen in the prompt too, and snow is to stay.
     {**SEEN_IN_PROMPTS, "steps": 800, "warm_up": 20, "final_learning_rate": 1.15e-4},
@@ -647,17 +555,7 @@ STAGES: tuple[dict[str, Any], ...] = (
         "identity": 0.1,
         "snow": 0.4,
         "task_identity": {"cloud_removal": 0.25, "dehazing": 0.25, "natural_deraining": 0.25},
-        "task_shares": {
-            "natural_super_resolution": 1.0,
-            "natural_deraining": 4.0,
-            "natural_deblurring": 1.0,
-            "mri_super_resolution": 0.7,
-            "ct_denoising": 0.8,
-            "pet_synthesis": 0.8,
-            "remote_sensing_super_resolution": 1.2,
-            "cloud_removal": 5.0,
-            "dehazing": 4.0,
-        },
+        "task_shares": shares(1.0, 4.0, 1.0, 0.7, 0.8, 0.8, 1.2, 5.0, 4.0),
     },
     # Few clouds again, with four crops of them in ten, over ground of one colour too; of a run of 5,400 steps.
     {
@@ -690,17 +588,7 @@ STAGES: tuple[dict[str, Any], ...] = (
         "snow": 0.5,
         "visible_clouds": 0.5,
         "white_ground": 0.3,
-        "task_shares": {
-            "natural_super_resolution": 2.0,
-            "natural_deraining": 2.7,
-            "natural_deblurring": 1.9,
-            "mri_super_resolution": 1.8,
-            "ct_denoising": 2.0,
-            "pet_synthesis": 2.0,
-            "remote_sensing_super_resolution": 1.8,
-            "cloud_removal": 9.0,
-            "dehazing": 6.0,
-        },
+        "task_shares": shares(2.0, 2.7, 1.9, 1.8, 2.0, 2.0, 1.8, 9.0, 6.0),
     },
 )
 """What each stage changes in the preset `small`; all but the first choose their prompts freely."""

@@ -28,9 +28,9 @@ class SimulatedClouds:
     """Scenes under fractal clouds with their shadow.
 
     A share `recoloured` of the crops has other colours, a share `whitened` ground that is white in part, a share
-    `snowy` snow on its bright parts, a share `desert` that of a desert, and a share `visible` clouds over a good part
-    of it: of most crops, drawn anywhere, the clouds would cover next to nothing. A share `sparse` has few clouds, a
-    share `wide` more of the sky.
+    `snowy` snow on its bright parts, a share `desert` that of a desert, a share `plain` ground of one colour, and a
+    share `visible` clouds over a good part of it: of most crops, drawn anywhere, the clouds would cover next to
+    nothing. A share `sparse` has few clouds, a share `wide` more of the sky.
     """
 
     source: Source
@@ -198,13 +198,13 @@ def _ground(
     Returns the crop, and whether it is a desert.
     """
     image = maker.source["clean"][index]
-    plain = cut(image, choose_window(image, size, generator), size)
-    ground = as_desert(plain, maker.desert, generator)
-    is_desert = ground is not plain
-    if not is_desert:
-        ground = of_one_colour(plain, maker.plain, generator)
-        if ground is plain:
-            ground = recoloured(plain, maker.recoloured, generator)
+    crop = cut(image, choose_window(image, size, generator), size)
+    ground = as_desert(crop, maker.desert, generator)
+    is_desert = ground is not crop
+    if ground is crop:
+        ground = of_one_colour(crop, maker.plain, generator)
+    if ground is crop:
+        ground = recoloured(crop, maker.recoloured, generator)
     return under_snow(whitened(ground, maker.sky, maker.whitened, generator), maker.snowy, generator), is_desert
 
 
