@@ -31,6 +31,7 @@ SHARES = (
     "white_ground",
     "even_haze",
     "phantoms",
+    "alternating_noise",
     "sparse_clouds",
     "snow",
     "wide_skies",
@@ -116,6 +117,8 @@ class TrainingConfig:
         Share of the crops in simulated haze over RICE1 and RICE2 whose haze is even and grey.
     phantoms
         Share of the PET crops that are of simulated uptake in the anatomy of CT and MR slices.
+    alternating_noise
+        Share of the PET crops with added noise of a period of two pixels, of which a scan has little.
     sparse_clouds
         Share of the crops under simulated clouds that have few: a mean opacity of 0.01 to 0.1.
     snow
@@ -188,6 +191,7 @@ class TrainingConfig:
     white_ground: float = 0.0
     even_haze: float = 0.0
     phantoms: float = 0.0
+    alternating_noise: float = 0.0
     sparse_clouds: float = 0.0
     snow: float = 0.0
     wide_skies: float = 0.0

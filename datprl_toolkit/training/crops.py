@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+from scipy.ndimage import gaussian_filter
 
 from datprl_toolkit.degradations import add_rain, blur_linear_light
 from datprl_toolkit.training.preparation import CT_HIGH, CT_LOW, SUV_HIGH, from_integers
@@ -141,13 +142,15 @@ class CtNoise:
 class PetCounts:
     """PET slices with stored low-count versions.
 
-    A share of the crops has a smaller upper end than SUV 20, and a share `faint` only a part of what the few counts
-    changed.
+    A share of the crops has a smaller upper end than SUV 20, a share `faint` only a part of what the few counts
+    changed, and a share `alternating` noise that changes its sign from pixel to pixel as well: there is so little of
+    it in a scan that a network would not learn to take it away, and it would stay as a checkerboard.
     """
 
     source: Source
     other_windows: float = 0.5
     faint: float = 0.0
+    alternating: float = 0.0
 
     def __len__(self) -> int:
         return len(self.source)
@@ -159,6 +162,8 @@ class PetCounts:
         degraded = versions[int(generator.integers(versions.shape[0])), int(generator.integers(versions.shape[1]))]
         bad, good = (cut(suv, window, size) for suv in (degraded, clean))
         bad = lessened(bad, good, self.faint, generator)
+        if self.alternating and generator.random() < self.alternating:
+            bad = with_alternating_noise(bad, good, generator)
         high = SUV_HIGH
         if generator.random() < self.other_windows:
             high = SUV_HIGH * 0.2 ** generator.random()
@@ -222,6 +227,22 @@ def lessened(
     if share and generator.random() < share:
         return good + np.float32(generator.uniform(0.2, 1.0)) * (bad - good)
     return bad
+
+
+def with_alternating_noise(
+    bad: npt.NDArray[np.float32], good: npt.NDArray[np.float32], generator: np.random.Generator
+) -> npt.NDArray[np.float32]:
+    """Return a noisy crop with noise of a period of two pixels added, along one axis or both.
+
+    Its amplitude varies slowly, and is a share of 0.1 to 0.6 of what the crop already differs by from the clean one.
+    """
+    rows, columns = np.indices(bad.shape)
+    along = ((1, 0), (0, 1), (1, 1))[int(generator.integers(3))]
+    sign = 1.0 - 2.0 * ((along[0] * rows + along[1] * columns) % 2)
+    amplitude = gaussian_filter(generator.standard_normal(bad.shape), generator.uniform(1.5, 6.0))
+    level = gaussian_filter(np.abs(bad - good), 4.0) * generator.uniform(0.1, 0.6)
+    noise: npt.NDArray[np.float32] = (sign * level * amplitude / (amplitude.std() + 1e-6)).astype(np.float32)
+    return bad + noise
 
 
 def brightened(image: npt.NDArray[np.float32], generator: np.random.Generator) -> npt.NDArray[np.float32]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from datprl_toolkit.errors import ErrorCode, InputError
@@ -48,6 +49,8 @@ class Variety:
         Of those in simulated haze or under simulated clouds, those whose ground is white in part.
     even_haze
         Of those in simulated haze over RICE1 and RICE2, those whose haze is even and grey, as that of RICE1 is.
+    alternating_noise
+        Of PET, those with more noise of a period of two pixels than a scan has.
     phantoms
         Of PET, those of simulated uptake in other anatomy.
     sparse_clouds
@@ -75,6 +78,7 @@ class Variety:
     white_ground: float = 0.0
     even_haze: float = 0.0
     phantoms: float = 0.0
+    alternating_noise: float = 0.0
     sparse_clouds: float = 0.0
     snow: float = 0.0
     wide_skies: float = 0.0
@@ -120,6 +124,7 @@ def _all_makers(sources: Mapping[str, Source], variety: Variety) -> dict[str, Ma
     photos, smaller = get("photos"), get(VARIANTS["photos"])
     faint_ct, faint_pet = (variety.faint_noise.get(task, 0.0) for task in NOISY)
     other, thick, phantoms = variety.other_ground, variety.thick_slices, variety.phantoms
+    pet = partial(crops.PetCounts, faint=faint_pet, alternating=variety.alternating_noise)
     return {
         "natural_super_resolution": [(0.65, crops.StoredPairs(photos)), (0.35, crops.StoredPairs(smaller))],
         "natural_deraining": [
@@ -142,9 +147,9 @@ def _all_makers(sources: Mapping[str, Source], variety: Variety) -> dict[str, Ma
             *([(thick, crops.CtNoise(get(THICK_SLICES), faint=faint_ct))] if thick else []),
         ],
         "pet_synthesis": [
-            (0.7 * (1 - phantoms), crops.PetCounts(get("pet"), faint=faint_pet)),
-            (0.3 * (1 - phantoms), crops.PetCounts(get(VARIANTS["pet"]), faint=faint_pet)),
-            *([(phantoms, crops.PetCounts(get(PET_PHANTOMS), faint=faint_pet))] if phantoms else []),
+            (0.7 * (1 - phantoms), pet(get("pet"))),
+            (0.3 * (1 - phantoms), pet(get(VARIANTS["pet"]))),
+            *([(phantoms, pet(get(PET_PHANTOMS)))] if phantoms else []),
         ],
         "remote_sensing_super_resolution": [
             (0.4, crops.TiledPairs(get("remote_tiles"))),

@@ -22,6 +22,7 @@ from datprl_toolkit.training.crops import (
     StoredPairs,
     TiledPairs,
     transmission_of,
+    with_alternating_noise,
 )
 from datprl_toolkit.training.makers import Variety, task_makers
 from datprl_toolkit.training.preparation import from_integers
@@ -242,6 +243,28 @@ def test_faint_noise_is_a_part_of_the_noise(data: PreparedData, maker: type[CtNo
     assert 0.8 < max(parts) <= 1.0
 
 
+def test_alternating_noise_has_a_period_of_two_pixels_along_one_axis_or_both(data: PreparedData) -> None:
+    source, frequencies = data.sources["pet"], {(0.0, 0.5), (0.5, 0.0), (0.5, 0.5)}
+    found = set()
+    for number in range(12):
+        generator = np.random.default_rng(number)
+        clean = np.full((64, 64), 2.0, np.float32)
+        noisy = clean + generator.normal(0, 0.2, clean.shape).astype(np.float32)
+        added = with_alternating_noise(noisy, clean, generator) - noisy
+        power = np.abs(np.fft.fft2(added)) ** 2
+        row, column = (abs(np.fft.fftfreq(64)[i]) for i in np.unravel_index(power.argmax(), power.shape))
+        nearest = min(frequencies, key=lambda each: np.hypot(row - each[0], column - each[1]))
+        assert np.hypot(row - nearest[0], column - nearest[1]) < 0.25
+        assert 0.05 < added.std() / 0.2 < 0.7, "a share of the noise that there is"
+        found.add(nearest)
+        plain, varied = (
+            PetCounts(source, alternating=share).make(0, 16, np.random.default_rng(number)) for share in (0.0, 1.0)
+        )
+        assert plain.degraded.shape == varied.degraded.shape
+        assert not np.array_equal(plain.degraded, varied.degraded)
+    assert found == frequencies
+
+
 def test_measured_haze_is_thinned_by_any_part_of_it(data: PreparedData) -> None:
     source = data.sources["rice1"]
     for index in range(len(source)):
@@ -298,7 +321,9 @@ def test_over_other_ground_simulated_weather_keeps_its_share(data: PreparedData)
         ({"snow": 0.4}, {"dehazing", "cloud_removal"}),
         ({"wide_skies": 0.4}, {"dehazing", "cloud_removal"}),
         ({"deserts": 0.4}, {"dehazing", "cloud_removal"}),
+        ({"plain_ground": 0.4}, {"dehazing", "cloud_removal"}),
         ({"other_seasons": 0.0}, {"cloud_removal"}),
+        ({"alternating_noise": 0.4}, {"pet_synthesis"}),
     ],
 )
 def test_what_varies_pairs_reaches_those_of_its_tasks_alone(
