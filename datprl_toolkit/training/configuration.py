@@ -37,6 +37,7 @@ SHARES = (
     "wide_skies",
     "deserts",
     "plain_ground",
+    "untouched_haze",
     "other_seasons",
 )
 """The settings that are one share from 0 to 1."""
@@ -129,6 +130,8 @@ class TrainingConfig:
         Share of the crops in simulated haze or under simulated clouds whose ground is like that of a desert.
     plain_ground
         Share of the crops in simulated haze or under simulated clouds whose ground is of one colour, such as water.
+    untouched_haze
+        Share of the crops in simulated haze whose ground is left as it is: as of the scene, and not a desert or snow.
     other_seasons
         Share that is kept of the measured pairs under clouds whose two images are of two seasons.
     left_out
@@ -197,6 +200,7 @@ class TrainingConfig:
     wide_skies: float = 0.0
     deserts: float = 0.0
     plain_ground: float = 0.0
+    untouched_haze: float = 0.0
     other_seasons: float = 1.0
     left_out: tuple[str, ...] = ()
     frozen: tuple[str, ...] = ()

@@ -63,6 +63,8 @@ class Variety:
         Of those in simulated haze or under simulated clouds, those over ground like that of a desert.
     plain_ground
         Of those in simulated haze or under simulated clouds, those over ground of one colour, such as water.
+    untouched_haze
+        Of those in simulated haze, those over ground that is left as it is.
     other_seasons
         Of the measured pairs of clouds whose two images are of two seasons, those that are kept.
     """
@@ -84,6 +86,7 @@ class Variety:
     wide_skies: float = 0.0
     deserts: float = 0.0
     plain_ground: float = 0.0
+    untouched_haze: float = 0.0
     other_seasons: float = 1.0
 
 
@@ -233,6 +236,7 @@ def _simulated_haze(source: Source, sky: Source, share: float, variety: Variety)
         desert=variety.deserts,
         plain=variety.plain_ground,
         wide=variety.wide_skies,
+        untouched=variety.untouched_haze,
     )
     if not even:
         return [(share, uneven)]

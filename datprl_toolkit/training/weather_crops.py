@@ -131,7 +131,8 @@ class SimulatedHaze:
     than it, for otherwise all that is bright would be taken for haze, or all that glitters for clouds. A share
     `recoloured` has other colours, a share `whitened` ground that is white in part, a share `snowy` snow on its
     bright parts, a share `desert` that of a desert, whose haze may be darker still, a share `plain` ground of one
-    colour, and a share `wide` haze that varies as over a whole scene.
+    colour, and a share `wide` haze that varies as over a whole scene. In a share `untouched` the ground is left as it
+    is: where most of what is bright may be snow or sand, the network takes away no more than is safe over these.
     """
 
     source: Source
@@ -143,13 +144,14 @@ class SimulatedHaze:
     desert: float = 0.0
     plain: float = 0.0
     wide: float = 0.0
+    untouched: float = 0.0
 
     def __len__(self) -> int:
         return len(self.source) if len(self.sky) else 0
 
     def make(self, index: int, size: int, generator: np.random.Generator) -> Pair:
         """Put haze over a scene."""
-        clean, is_desert = _ground(self, index, size, generator)
+        clean, is_desert = _ground(self, index, size, generator, self.untouched)
         depth = piece_of_sky(self.sky["depth"], size, generator, self.wide)
         thickness, variation = generator.uniform(0.2, 1.4), generator.uniform(0.0, 0.9)
         transmission = np.exp(-thickness * (1.0 + variation * (2.0 * depth - 1.0)))
@@ -191,14 +193,20 @@ class EvenHaze:
 
 
 def _ground(
-    maker: SimulatedClouds | SimulatedHaze, index: int, size: int, generator: np.random.Generator
+    maker: SimulatedClouds | SimulatedHaze,
+    index: int,
+    size: int,
+    generator: np.random.Generator,
+    untouched: float = 0.0,
 ) -> tuple[npt.NDArray[np.float32], bool]:
     """Cut a crop out of a scene: in other or in one colour, white, under snow or a desert as often as its maker wants.
 
-    Returns the crop, and whether it is a desert.
+    In a share `untouched` it stays as it is. Returns the crop, and whether it is a desert.
     """
     image = maker.source["clean"][index]
     crop = cut(image, choose_window(image, size, generator), size)
+    if untouched and generator.random() < untouched:
+        return crop, False
     ground = as_desert(crop, maker.desert, generator)
     is_desert = ground is not crop
     if ground is crop:

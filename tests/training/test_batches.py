@@ -322,6 +322,7 @@ def test_over_other_ground_simulated_weather_keeps_its_share(data: PreparedData)
         ({"wide_skies": 0.4}, {"dehazing", "cloud_removal"}),
         ({"deserts": 0.4}, {"dehazing", "cloud_removal"}),
         ({"plain_ground": 0.4}, {"dehazing", "cloud_removal"}),
+        ({"untouched_haze": 0.4}, {"dehazing"}),
         ({"other_seasons": 0.0}, {"cloud_removal"}),
         ({"alternating_noise": 0.4}, {"pet_synthesis"}),
     ],
