@@ -4,7 +4,7 @@
 
 PREPARED is what `recipes/prepare_data.py` makes. Each stage is one run of `recipes/train_md_aioir.py` that goes on from
 the weights of the stage before; what each is for stands in `recipes/EXPERIMENTS.md`. Killed, the same command goes on
-where it was. The weights are those of the last stage, RUN/stage40/small.safetensors.
+where it was. The weights are those of the last stage, RUN/stage42/small.safetensors.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ def run(
         weights = averaged(weights, earlier, folder / "average.safetensors", part, given_back)
     if "towards" in settings:
         target, *earlier_ones = map(stage, settings["towards"])
-        for one in earlier_ones:
-            target = averaged(target, one, folder / "towards.safetensors", settings["towards_part"])
+        for one, part in zip(earlier_ones, settings.get("towards_parts", ()), strict=True):
+            target = averaged(target, one, folder / "towards.safetensors", part)
         others = [*others, "--towards", str(target)]
     subprocess.run([*command(arguments, folder, settings, weights), *others], check=True)
 

@@ -42,7 +42,7 @@ SHARES = {
 }
 LATER_SHARES = SHARES | {"natural_deblurring": 1.6, "mri_super_resolution": 1.4, "remote_sensing_super_resolution": 1.5}
 
-HOW_IT_STARTS = ("averaged_with", "average_part", "given_back", "towards", "towards_part")
+HOW_IT_STARTS = ("averaged_with", "average_part", "given_back", "towards", "towards_parts")
 BEFORE_DECODER = ("backbone.encoder", "backbone.stem", "backbone.downs", "domain_query", "task_query")
 PROMPTS = ("task_pool", "domain_pool", "pool_fusion")
 ALL_BUT_THE_QUERY = (
@@ -169,6 +169,17 @@ PLAIN_GROUND: dict[str, Any] = {
     "plain_ground": 0.15,
     "dense_clouds": 0.05,
     "sparse_clouds": 0.6,
+}
+
+# Half of the haze over ground as it is, and less of it over photos.
+UNTOUCHED_HAZE: dict[str, Any] = {
+    **PLAIN_GROUND,
+    "visible_clouds": 0.5,
+    "white_ground": 0.3,
+    "varied_haze": 0.15,
+    "untouched_haze": 0.5,
+    "even_haze": 0.6,
+    "other_ground": 0.45,
 }
 
 STAGES: tuple[dict[str, Any], ...] = (
@@ -398,7 +409,7 @@ STAGES: tuple[dict[str, Any], ...] = (
     {
         **FROZEN,
         "towards": (19, 16),
-        "towards_part": 0.8,
+        "towards_parts": (0.8,),
         "part": 0.25,
         "steps": 750,
         "learning_rate": 2e-4,
@@ -463,7 +474,7 @@ STAGES: tuple[dict[str, Any], ...] = (
     {
         **SEEN,
         "towards": (25, 26),
-        "towards_part": 0.5,
+        "towards_parts": (0.5,),
         "part": 0.35,
         "steps": 1400,
         "learning_rate": 1.5e-4,
@@ -572,13 +583,9 @@ STAGES: tuple[dict[str, Any], ...] = (
         | {"natural_deblurring": 1.7, "ct_denoising": 1.9}
         | {"cloud_removal": 11.0, "dehazing": 5.0},
     },
-    # Snow in half of the crops; 0.55 of the way there from what was shipped before, which was 0.7 of the way from the
-    # thirty-second stage to the thirty-eighth.
+    # Snow in half of the crops.
     {
         **PLAIN_GROUND,
-        "towards": (38, 32),
-        "towards_part": 0.7,
-        "part": 0.55,
         "steps": 2400,
         "seed": 48,
         "warm_up": 30,
@@ -589,6 +596,33 @@ STAGES: tuple[dict[str, Any], ...] = (
         "visible_clouds": 0.5,
         "white_ground": 0.3,
         "task_shares": shares(2.0, 2.7, 1.9, 1.8, 2.0, 2.0, 1.8, 9.0, 6.0),
+    },
+    # Haze over ordinary ground again, of which there had been little; of a run of 4,500 steps.
+    {
+        **UNTOUCHED_HAZE,
+        "steps": 1200,
+        "seed": 50,
+        "warm_up": 50,
+        "learning_rate": 3e-4,
+        "final_learning_rate": 2.5e-4,
+        "snow": 0.45,
+        "alternating_noise": 0.5,
+        "task_shares": shares(1.9, 2.6, 2.3, 1.8, 2.1, 2.2, 1.7, 8.5, 8.5),
+    },
+    # Half of the way there from what was shipped before: 0.7 of the way from the thirty-second stage to the
+    # thirty-eighth, and 0.55 of the way from there to the fortieth.
+    {
+        **UNTOUCHED_HAZE,
+        "towards": (38, 32, 40),
+        "towards_parts": (0.7, 0.45),
+        "part": 0.5,
+        "steps": 3100,
+        "seed": 51,
+        "warm_up": 30,
+        "learning_rate": 2.6e-4,
+        "snow": 0.5,
+        "alternating_noise": 0.6,
+        "task_shares": shares(1.8, 2.9, 2.3, 1.8, 2.1, 2.5, 1.7, 9.0, 7.5),
     },
 )
 """What each stage changes in the preset `small`; all but the first choose their prompts freely."""

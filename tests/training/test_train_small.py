@@ -75,6 +75,24 @@ def test_a_stage_starts_from_the_one_before_and_may_end_towards_earlier_ones(
     assert commands[2][commands[2].index("--give-back") + 1 :][:3] == ["task_pool", "domain_pool", "pool_fusion"]
 
 
+def test_several_earlier_stages_are_mixed_one_after_the_other(
+    recipe: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = DatprlNetwork(TINY["nafnet"])
+    name = next(name for name, values in network.state_dict().items() if values.is_floating_point())
+    for number in (1, 2, 4, 6):
+        path = tmp_path / f"stage{number}" / "small.safetensors"
+        path.parent.mkdir()
+        network.load_state_dict({key: torch.full_like(value, number) for key, value in network.state_dict().items()})
+        save_weights(path, network, WeightsCard(name="small", config=network.config, tasks=()))
+    monkeypatch.setattr(recipe.subprocess, "run", lambda command, check: None)
+    arguments = argparse.Namespace(data=tmp_path, out=tmp_path, steps=None)
+    settings = {"towards": (1, 2, 4), "towards_parts": (0.75, 0.5)}
+    recipe.run(arguments, tmp_path / "stage7", settings, tmp_path / "stage6" / "small.safetensors", [])
+    mixed, _ = load_weights(str(tmp_path / "stage7" / "towards.safetensors"))
+    assert torch.allclose(mixed.state_dict()[name], torch.tensor(0.5 * (0.75 * 1 + 0.25 * 2) + 0.5 * 4))
+
+
 def test_a_stage_that_was_killed_is_resumed(recipe: ModuleType, tmp_path: Path) -> None:
     arguments = argparse.Namespace(data=tmp_path, out=tmp_path, steps=7)
     assert "--resume" not in recipe.command(arguments, tmp_path, {}, None)
