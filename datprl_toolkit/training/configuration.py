@@ -38,6 +38,7 @@ SHARES = (
     "deserts",
     "plain_ground",
     "untouched_haze",
+    "untouched_clouds",
     "other_seasons",
 )
 """The settings that are one share from 0 to 1."""
@@ -130,8 +131,9 @@ class TrainingConfig:
         Share of the crops in simulated haze or under simulated clouds whose ground is like that of a desert.
     plain_ground
         Share of the crops in simulated haze or under simulated clouds whose ground is of one colour, such as water.
-    untouched_haze
-        Share of the crops in simulated haze whose ground is left as it is: as of the scene, and not a desert or snow.
+    untouched_haze, untouched_clouds
+        Share of the crops in simulated haze, and under simulated clouds, whose ground is left as it is: as of the
+        scene, and not a desert or snow.
     other_seasons
         Share that is kept of the measured pairs under clouds whose two images are of two seasons.
     left_out
@@ -201,6 +203,7 @@ class TrainingConfig:
     deserts: float = 0.0
     plain_ground: float = 0.0
     untouched_haze: float = 0.0
+    untouched_clouds: float = 0.0
     other_seasons: float = 1.0
     left_out: tuple[str, ...] = ()
     frozen: tuple[str, ...] = ()

@@ -63,8 +63,8 @@ class Variety:
         Of those in simulated haze or under simulated clouds, those over ground like that of a desert.
     plain_ground
         Of those in simulated haze or under simulated clouds, those over ground of one colour, such as water.
-    untouched_haze
-        Of those in simulated haze, those over ground that is left as it is.
+    untouched_haze, untouched_clouds
+        Of those in simulated haze, and under simulated clouds, those over ground that is left as it is.
     other_seasons
         Of the measured pairs of clouds whose two images are of two seasons, those that are kept.
     """
@@ -87,6 +87,7 @@ class Variety:
     deserts: float = 0.0
     plain_ground: float = 0.0
     untouched_haze: float = 0.0
+    untouched_clouds: float = 0.0
     other_seasons: float = 1.0
 
 
@@ -195,6 +196,7 @@ def _haze_and_clouds(sources: Mapping[str, Source], empty: Source, variety: Vari
         "plain": variety.plain_ground,
         "sparse": variety.sparse_clouds,
         "wide": variety.wide_skies,
+        "untouched": variety.untouched_clouds,
     }
     # The deserts of RICE2 are what RICE1 has too little of.
     hazy_ground = [(0.8 * share, source) for share, source in ground]

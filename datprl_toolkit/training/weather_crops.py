@@ -30,7 +30,8 @@ class SimulatedClouds:
     A share `recoloured` of the crops has other colours, a share `whitened` ground that is white in part, a share
     `snowy` snow on its bright parts, a share `desert` that of a desert, a share `plain` ground of one colour, and a
     share `visible` clouds over a good part of it: of most crops, drawn anywhere, the clouds would cover next to
-    nothing. A share `sparse` has few clouds, a share `wide` more of the sky.
+    nothing. A share `sparse` has few clouds, a share `wide` more of the sky, and in a share `untouched` the ground is
+    left as it is.
     """
 
     source: Source
@@ -43,6 +44,7 @@ class SimulatedClouds:
     plain: float = 0.0
     sparse: float = 0.0
     wide: float = 0.0
+    untouched: float = 0.0
 
     def __len__(self) -> int:
         return len(self.source) if len(self.sky) else 0
@@ -151,7 +153,7 @@ class SimulatedHaze:
 
     def make(self, index: int, size: int, generator: np.random.Generator) -> Pair:
         """Put haze over a scene."""
-        clean, is_desert = _ground(self, index, size, generator, self.untouched)
+        clean, is_desert = _ground(self, index, size, generator)
         depth = piece_of_sky(self.sky["depth"], size, generator, self.wide)
         thickness, variation = generator.uniform(0.2, 1.4), generator.uniform(0.0, 0.9)
         transmission = np.exp(-thickness * (1.0 + variation * (2.0 * depth - 1.0)))
@@ -193,19 +195,15 @@ class EvenHaze:
 
 
 def _ground(
-    maker: SimulatedClouds | SimulatedHaze,
-    index: int,
-    size: int,
-    generator: np.random.Generator,
-    untouched: float = 0.0,
+    maker: SimulatedClouds | SimulatedHaze, index: int, size: int, generator: np.random.Generator
 ) -> tuple[npt.NDArray[np.float32], bool]:
     """Cut a crop out of a scene: in other or in one colour, white, under snow or a desert as often as its maker wants.
 
-    In a share `untouched` it stays as it is. Returns the crop, and whether it is a desert.
+    Returns the crop, and whether it is a desert.
     """
     image = maker.source["clean"][index]
     crop = cut(image, choose_window(image, size, generator), size)
-    if untouched and generator.random() < untouched:
+    if maker.untouched and generator.random() < maker.untouched:
         return crop, False
     ground = as_desert(crop, maker.desert, generator)
     is_desert = ground is not crop

@@ -323,6 +323,7 @@ def test_over_other_ground_simulated_weather_keeps_its_share(data: PreparedData)
         ({"deserts": 0.4}, {"dehazing", "cloud_removal"}),
         ({"plain_ground": 0.4}, {"dehazing", "cloud_removal"}),
         ({"untouched_haze": 0.4}, {"dehazing"}),
+        ({"untouched_clouds": 0.4}, {"cloud_removal"}),
         ({"other_seasons": 0.0}, {"cloud_removal"}),
         ({"alternating_noise": 0.4}, {"pet_synthesis"}),
     ],

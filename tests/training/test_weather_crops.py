@@ -203,13 +203,14 @@ def test_haze_over_a_desert_is_never_so_light_that_it_looks_like_snow(data: Prep
     assert min(airlights) < 0.5
 
 
-def test_a_share_of_the_haze_lies_over_ground_that_is_left_as_it_is() -> None:
+@pytest.mark.parametrize("weather", [SimulatedHaze, SimulatedClouds])
+def test_a_share_of_the_ground_is_left_as_it_is(weather: type[SimulatedHaze | SimulatedClouds]) -> None:
     # Even ground, so that a crop of it tells whether it was changed.
     source = Source("remote_roads", {"clean": [np.full((32, 32, 3), (40, 80, 120), np.uint8)]})
-    sky = Source("sky_fields", {"depth": [np.full((64, 64), 128, np.uint8)]})
+    sky = Source("sky_fields", {name: [np.full((64, 64), 128, np.uint8)] for name in ("depth", "opacity")})
 
     def unchanged(untouched: float) -> int:
-        maker = SimulatedHaze(source, sky, recoloured=1.0, untouched=untouched)
+        maker = weather(source, sky, recoloured=1.0, untouched=untouched)
         crops = [maker.make(0, 16, np.random.default_rng(number)).clean for number in range(40)]
         return sum(np.allclose(crop * 255, (40, 80, 120), atol=0.5) for crop in crops)
 
