@@ -20,7 +20,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from datprl_toolkit.training.variants import VARIANTS
 from datprl_toolkit.training.warm_start import mix_with
 from datprl_toolkit.weights import load_weights, save_weights
-from recipes.train_small_stages import HOW_IT_STARTS, SHARPENING, STAGES
+from recipes.train_small_settings import HOW_IT_STARTS, SHARPENING
+from recipes.train_small_stages import STAGES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

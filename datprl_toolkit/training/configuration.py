@@ -246,7 +246,7 @@ class TrainingConfig:
             raise OptionError(ErrorCode.OPTION, "ema_decay is a share from 0 to less than 1", where=self.ema_decay)
         shares = {name: [getattr(self, name)] for name in SHARES}
         shares |= {"faint_noise": [*self.faint_noise.values()], "task_identity": [*self.task_identity.values()]}
-        wrong = [name for name, values in shares.items() if not all(0.0 <= share <= 1.0 for share in values)]
+        wrong = [name for name, values in shares.items() if not all(_is_share(value) for value in values)]
         if wrong:
             names = f"{', '.join(wrong)} {'are shares' if len(wrong) > 1 else 'is a share'}"
             raise OptionError(ErrorCode.OPTION, f"{names} from 0 to 1", where=getattr(self, wrong[0]))
@@ -344,6 +344,10 @@ def override(config: TrainingConfig, values: Mapping[str, Any]) -> TrainingConfi
         if isinstance(error, OptionError):
             raise
         raise OptionError(ErrorCode.OPTION, f"a training setting does not fit: {error}") from error
+
+
+def _is_share(value: object) -> bool:
+    return isinstance(value, int | float) and 0.0 <= value <= 1.0
 
 
 def _merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

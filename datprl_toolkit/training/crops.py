@@ -162,8 +162,7 @@ class PetCounts:
         degraded = versions[int(generator.integers(versions.shape[0])), int(generator.integers(versions.shape[1]))]
         bad, good = (cut(suv, window, size) for suv in (degraded, clean))
         bad = lessened(bad, good, self.faint, generator)
-        if self.alternating and generator.random() < self.alternating:
-            bad = with_alternating_noise(bad, good, generator)
+        bad = with_alternating_noise(bad, good, self.alternating, generator)
         high = SUV_HIGH
         if generator.random() < self.other_windows:
             high = SUV_HIGH * 0.2 ** generator.random()
@@ -230,13 +229,15 @@ def lessened(
 
 
 def with_alternating_noise(
-    bad: npt.NDArray[np.float32], good: npt.NDArray[np.float32], generator: np.random.Generator
+    bad: npt.NDArray[np.float32], good: npt.NDArray[np.float32], share: float, generator: np.random.Generator
 ) -> npt.NDArray[np.float32]:
-    """Return a noisy crop with noise of a period of two pixels added, along one axis or both.
+    """Return a noisy crop, in a `share` of cases with noise of a period of two pixels added, along one axis or both.
 
     Its amplitude varies slowly, and is 0.2 to 1.5 times what the crop already differs by from the clean one. In half of
     the cases it is a checkerboard, which is learnt last.
     """
+    if not share or generator.random() >= share:
+        return bad
     rows, columns = np.indices(bad.shape)
     along = ((1, 1), (1, 1), (1, 0), (0, 1))[int(generator.integers(4))]
     sign = 1.0 - 2.0 * ((along[0] * rows + along[1] * columns) % 2)

@@ -49,10 +49,10 @@ class Variety:
         Of those in simulated haze or under simulated clouds, those whose ground is white in part.
     even_haze
         Of those in simulated haze over RICE1 and RICE2, those whose haze is even and grey, as that of RICE1 is.
-    alternating_noise
-        Of PET, those with more noise of a period of two pixels than a scan has.
     phantoms
         Of PET, those of simulated uptake in other anatomy.
+    alternating_noise
+        Of PET, those with more noise of a period of two pixels than a scan has.
     sparse_clouds
         Of those under simulated clouds, those that have few of them.
     snow

@@ -250,7 +250,7 @@ def test_alternating_noise_has_a_period_of_two_pixels_along_one_axis_or_both(dat
         generator = np.random.default_rng(number)
         clean = np.full((64, 64), 2.0, np.float32)
         noisy = clean + generator.normal(0, 0.2, clean.shape).astype(np.float32)
-        added = with_alternating_noise(noisy, clean, generator) - noisy
+        added = with_alternating_noise(noisy, clean, 1.0, generator) - noisy
         power = np.abs(np.fft.fft2(added)) ** 2
         row, column = (abs(np.fft.fftfreq(64)[i]) for i in np.unravel_index(power.argmax(), power.shape))
         nearest = min(frequencies, key=lambda each: np.hypot(row - each[0], column - each[1]))

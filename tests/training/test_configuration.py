@@ -107,6 +107,7 @@ def test_batches_of_other_crops_have_about_as_many_pixels_and_follow_from_the_st
         ({"other_seasons": 2.0}, r"other_seasons is a share from 0 to 1 \(2.0\)"),
         ({"snow": -0.1, "deserts": 1.1}, "snow, deserts are shares"),
         ({"faint_noise": {"ct_denoising": 1.5}}, "faint_noise is a share"),
+        ({"alternating_noise": "much"}, r"alternating_noise is a share from 0 to 1 \(much\)"),
         ({"ema_decay": 1.0}, "ema_decay is a share from 0 to less than 1"),
     ],
 )
