@@ -39,6 +39,7 @@ SHARES = (
     "plain_ground",
     "untouched_haze",
     "untouched_clouds",
+    "rice2_ground",
     "other_seasons",
 )
 """The settings that are one share from 0 to 1."""
@@ -134,6 +135,8 @@ class TrainingConfig:
     untouched_haze, untouched_clouds
         Share of the crops in simulated haze, and under simulated clouds, whose ground is left as it is: as of the
         scene, and not a desert or snow.
+    rice2_ground
+        Share of the crops under simulated clouds that lie over the clear images of RICE2.
     other_seasons
         Share that is kept of the measured pairs under clouds whose two images are of two seasons.
     left_out
@@ -204,6 +207,7 @@ class TrainingConfig:
     plain_ground: float = 0.0
     untouched_haze: float = 0.0
     untouched_clouds: float = 0.0
+    rice2_ground: float = 0.0
     other_seasons: float = 1.0
     left_out: tuple[str, ...] = ()
     frozen: tuple[str, ...] = ()

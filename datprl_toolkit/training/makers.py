@@ -65,6 +65,8 @@ class Variety:
         Of those in simulated haze or under simulated clouds, those over ground of one colour, such as water.
     untouched_haze, untouched_clouds
         Of those in simulated haze, and under simulated clouds, those over ground that is left as it is.
+    rice2_ground
+        Of those under simulated clouds, those over the clear images of RICE2.
     other_seasons
         Of the measured pairs of clouds whose two images are of two seasons, those that are kept.
     """
@@ -88,6 +90,7 @@ class Variety:
     plain_ground: float = 0.0
     untouched_haze: float = 0.0
     untouched_clouds: float = 0.0
+    rice2_ground: float = 0.0
     other_seasons: float = 1.0
 
 
@@ -198,9 +201,18 @@ def _haze_and_clouds(sources: Mapping[str, Source], empty: Source, variety: Vari
         "wide": variety.wide_skies,
         "untouched": variety.untouched_clouds,
     }
+    of_rice2 = ((1 - of_seasons, rice2), (of_seasons, seasons))
+
+    def with_rice2(part: float) -> list[tuple[float, Source]]:
+        if not part:
+            return ground
+        return [((1 - part) * share, source) for share, source in ground] + [
+            (part * share, source) for share, source in of_rice2
+        ]
+
+    cloudy_ground = with_rice2(variety.rice2_ground)
     # The deserts of RICE2 are what RICE1 has too little of.
-    hazy_ground = [(0.8 * share, source) for share, source in ground]
-    hazy_ground += [(0.2 * (1 - of_seasons), rice2), (0.2 * of_seasons, seasons)]
+    hazy_ground = with_rice2(0.2)
     return {
         "cloud_removal": [
             (measured * (1 - of_seasons), crops.StoredPairs(rice2, thinned=variety.varied_haze)),
@@ -210,9 +222,9 @@ def _haze_and_clouds(sources: Mapping[str, Source], empty: Source, variety: Vari
             ),
             *(
                 (simulated * share * (1 - dense), weather.SimulatedClouds(source, sky, **clouds))
-                for share, source in ground
+                for share, source in cloudy_ground
             ),
-            *((simulated * share * dense, weather.DenseClouds(source, sky)) for share, source in ground),
+            *((simulated * share * dense, weather.DenseClouds(source, sky)) for share, source in cloudy_ground),
         ],
         "dehazing": [
             (measured, crops.StoredPairs(rice1, thinned=variety.varied_haze, brightened=variety.bright_ground)),

@@ -28,6 +28,8 @@ from datprl_toolkit.training.makers import Variety, task_makers
 from datprl_toolkit.training.preparation import from_integers
 from datprl_toolkit.training.prepared import Source
 from datprl_toolkit.training.weather_crops import (
+    DenseClouds,
+    SimulatedClouds,
     SimulatedHaze,
 )
 
@@ -302,6 +304,18 @@ def test_over_other_ground_simulated_weather_keeps_its_share(data: PreparedData)
             )
 
 
+def test_a_share_of_the_simulated_clouds_lies_over_rice2(data: PreparedData) -> None:
+    def of_each(share: float) -> dict[bool, float]:
+        makers = task_makers(data, ["cloud_removal"], Variety(rice2_ground=share, dense_clouds=0.1))["cloud_removal"]
+        simulated = [each for each in makers if isinstance(each[1], SimulatedClouds | DenseClouds)]
+        return {
+            over: sum(part for part, maker in simulated if maker.source.name.startswith("rice2") == over)
+            for over in (False, True)
+        }
+
+    assert of_each(0.4) == pytest.approx({False: 0.6 * of_each(0.0)[False], True: 0.4 * of_each(0.0)[False]})
+
+
 @pytest.mark.parametrize(
     ("settings", "tasks"),
     [
@@ -324,6 +338,7 @@ def test_over_other_ground_simulated_weather_keeps_its_share(data: PreparedData)
         ({"plain_ground": 0.4}, {"dehazing", "cloud_removal"}),
         ({"untouched_haze": 0.4}, {"dehazing"}),
         ({"untouched_clouds": 0.4}, {"cloud_removal"}),
+        ({"rice2_ground": 0.4}, {"cloud_removal"}),
         ({"other_seasons": 0.0}, {"cloud_removal"}),
         ({"alternating_noise": 0.4}, {"pet_synthesis"}),
     ],
