@@ -7,7 +7,8 @@ many images those are shown whose gain stands at a quarter, the middle and three
 whose licence lets them be shown are: CT and PET of ACRIN-NSCLC-FDG-PET (CC BY 3.0, TCIA), EuroSAT (MIT), photos that
 come with scikit-image (CC0 or public domain), the MR slice of pydicom-data (MIT), which `make demo` fetches, and under
 simulated clouds and haze the aerial image OSBS_029 of DeepForest (MIT) and the scenes with which rasterio, rio-tiler
-and rio-cogeo are tested (BSD 3-clause). None was trained on.
+and rio-cogeo are tested (BSD 3-clause). None was trained on. Under clouds and haze a further column shows what
+comes back when the network is told the task (`--task`), since it leaves some of them as they are unless asked.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,12 +37,13 @@ from datprl_toolkit.degradations import (
     truncate_k_space,
 )
 from datprl_toolkit.metrics import psnr
+from datprl_toolkit.network import Anchors
 from datprl_toolkit.training import load_prepared
 from datprl_toolkit.training.validation import restore
 from datprl_toolkit.weights import load_weights
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -56,6 +59,8 @@ PLACES = (0.25, 0.5, 0.75)
 PHOTOS = ("astronaut", "coffee", "chelsea")
 SHOWN = ("ct_denoising", "pet_synthesis", "remote_sensing_super_resolution")
 """Tasks of whose validation images some may be shown."""
+ASKED = ("cloud_removal", "dehazing")
+"""Tasks for which the network is shown as it chooses itself and as it is told the task."""
 AERIAL = "DeepForest_OSBS_029"
 SCENES = ("rasterio_corrupt", "rio-cogeo_image_webp", "rio-tiler_201404", "rio-tiler_cog_hirise_mars")
 """Beginnings of the names of the scenes that may be shown and whose truth is free of clouds."""
@@ -78,8 +83,8 @@ def main() -> None:
     figures = json.loads(arguments.classical.read_text(encoding="utf-8"))
     arguments.out.mkdir(parents=True, exist_ok=True)
 
-    def restored(image: FloatArray) -> FloatArray:
-        return restore(network, image, card.config.grid, torch.device("cpu"))
+    def restored(image: FloatArray, given: Anchors | None = None) -> FloatArray:
+        return restore(network, image, card.config.grid, torch.device("cpu"), given)
 
     photos = [(name, photo(name)) for name in PHOTOS]
     data = load_prepared(arguments.prepared)
@@ -94,7 +99,10 @@ def main() -> None:
             chosen = abdomen(MR_SLICE)
         else:
             chosen = [(name, *degraded(task, image, number)) for number, (name, image) in enumerate(photos)]
-        draw(arguments.out / f"{task}.jpg", task, chosen, restored, figures)
+        columns = {"restored": restored}
+        if task in ASKED:
+            columns["--task"] = partial(restored, given=Anchors(torch.tensor([card.prompt_of(task)])))
+        draw(arguments.out / f"{task}.jpg", task, chosen, columns, figures)
 
 
 def allowed(task: str, name: str) -> bool:
@@ -164,27 +172,33 @@ def draw(
     path: Path,
     task: str,
     pairs: list[Pair],
-    restored: Callable[[FloatArray], FloatArray],
+    columns: Mapping[str, Callable[[FloatArray], FloatArray]],
     figures: list[dict[str, Any]],
 ) -> None:
-    """Draw input, best classical method, restored and truth of some images, one row each."""
+    """Draw input, best classical method, what each of `columns` returns and truth of some images, one row each."""
+    number = 3 + len(columns)
     heights = [2.7 * target.shape[0] / target.shape[1] + 0.25 for _, _, target in pairs]
     ratios = {"height_ratios": heights}
     drawing, axes = plt.subplots(
-        len(pairs), 4, figsize=(11, sum(heights)), squeeze=False, layout="constrained", gridspec_kw=ratios
+        len(pairs),
+        number,
+        figsize=(2.75 * number, sum(heights)),
+        squeeze=False,
+        layout="constrained",
+        gridspec_kw=ratios,
     )
     for row, (name, image, target) in zip(axes, pairs, strict=True):
         method, value = best_classical(task, name, figures)
         shown = {
             "input": image,
             method: METHODS[task][method][0](image, value),
-            "restored": restored(image),
+            **{title: restored(image) for title, restored in columns.items()},
         }
         for axis, (title, picture) in zip(row, shown.items(), strict=False):
             axis.set_title(f"{title}, {psnr(picture.clip(0, 1), target):.2f} dB", fontsize=9)
             show(axis, picture, target)
-        row[3].set_title("truth", fontsize=9)
-        show(row[3], target, target)
+        row[-1].set_title("truth", fontsize=9)
+        show(row[-1], target, target)
     drawing.savefig(path, dpi=80, pil_kwargs={"quality": 85})
     plt.close(drawing)
 

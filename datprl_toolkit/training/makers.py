@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from datprl_toolkit.training.crops import PairMaker
     from datprl_toolkit.training.prepared import PreparedData
 
+    Grounds = list[tuple[float, Source]]
     Makers = list[tuple[float, PairMaker]]
 
 
@@ -180,54 +181,22 @@ def _rain(photos: Source, share: float, real: Source, simulated: Source) -> Make
 
 def _haze_and_clouds(sources: Mapping[str, Source], empty: Source, variety: Variety) -> dict[str, Makers]:
     """Return measured pairs, and those simulated over ground of several kinds."""
-    sky = sources.get("sky_fields", empty)
-    other, dense = variety.other_ground, variety.dense_clouds
-    shares = {"remote_roads": 0.3, "remote_scenes": 0.2, "rice1": 0.3, "remote_tiles": 0.2}
-    ground = [(share * (1 - other), sources.get(name, empty)) for name, share in shares.items()]
-    if other:
-        ground += [(other / 2, sources.get(name, empty)) for name in ("photos", VARIANTS["photos"])]
+    sky, rice1 = (sources.get(name, empty) for name in ("sky_fields", "rice1"))
+    ground, rice2 = _ground(sources, empty, variety.other_ground), _rice2(sources, empty)
     measured, simulated = variety.measured_weather, 1 - variety.measured_weather
-    rice1, rice2, seasons = (sources.get(name, empty) for name in ("rice1", "rice2", "rice2_seasons"))
-    # Each of their pairs as often as any other.
-    of_seasons = len(seasons) / max(1, len(rice2) + len(seasons))
-    clouds = {
-        "recoloured": other,
-        "visible": variety.visible_clouds,
-        "whitened": variety.white_ground,
-        "snowy": variety.snow,
-        "desert": variety.deserts,
-        "plain": variety.plain_ground,
-        "sparse": variety.sparse_clouds,
-        "wide": variety.wide_skies,
-        "untouched": variety.untouched_clouds,
-    }
-    of_rice2 = ((1 - of_seasons, rice2), (of_seasons, seasons))
-
-    def with_rice2(part: float) -> list[tuple[float, Source]]:
-        if not part:
-            return ground
-        return [((1 - part) * share, source) for share, source in ground] + [
-            (part * share, source) for share, source in of_rice2
-        ]
-
-    cloudy_ground = with_rice2(variety.rice2_ground)
+    thinned = variety.varied_haze
+    kept = (1.0, variety.other_seasons)
+    measured_clouds: Makers = [
+        (measured * part * share, crops.StoredPairs(source, thinned=thinned))
+        for share, (part, source) in zip(kept, rice2, strict=True)
+    ]
+    measured_haze = crops.StoredPairs(rice1, thinned=thinned, brightened=variety.bright_ground)
     # The deserts of RICE2 are what RICE1 has too little of.
-    hazy_ground = with_rice2(0.2)
+    hazy_ground, cloudy_ground = (_also_over(ground, rice2, part) for part in (0.2, variety.rice2_ground))
     return {
-        "cloud_removal": [
-            (measured * (1 - of_seasons), crops.StoredPairs(rice2, thinned=variety.varied_haze)),
-            (
-                measured * of_seasons * variety.other_seasons,
-                crops.StoredPairs(seasons, thinned=variety.varied_haze),
-            ),
-            *(
-                (simulated * share * (1 - dense), weather.SimulatedClouds(source, sky, **clouds))
-                for share, source in cloudy_ground
-            ),
-            *((simulated * share * dense, weather.DenseClouds(source, sky)) for share, source in cloudy_ground),
-        ],
+        "cloud_removal": [*measured_clouds, *_simulated_clouds(cloudy_ground, sky, simulated, variety)],
         "dehazing": [
-            (measured, crops.StoredPairs(rice1, thinned=variety.varied_haze, brightened=variety.bright_ground)),
+            (measured, measured_haze),
             *(
                 pair
                 for share, source in hazy_ground
@@ -235,6 +204,53 @@ def _haze_and_clouds(sources: Mapping[str, Source], empty: Source, variety: Vari
             ),
         ],
     }
+
+
+def _ground(sources: Mapping[str, Source], empty: Source, other: float) -> Grounds:
+    """Scenes over which haze and clouds are simulated, and photos in a share `other` of the cases."""
+    shares = {"remote_roads": 0.3, "remote_scenes": 0.2, "rice1": 0.3, "remote_tiles": 0.2}
+    if other:
+        shares = {name: share * (1 - other) for name, share in shares.items()}
+        shares |= dict.fromkeys(("photos", VARIANTS["photos"]), other / 2)
+    return [(share, sources.get(name, empty)) for name, share in shares.items()]
+
+
+def _rice2(sources: Mapping[str, Source], empty: Source) -> Grounds:
+    """Pairs of RICE2 of one season and of two, each pair as often as any other."""
+    one, two = (sources.get(name, empty) for name in ("rice2", "rice2_seasons"))
+    of_two = len(two) / max(1, len(one) + len(two))
+    return [(1 - of_two, one), (of_two, two)]
+
+
+def _also_over(ground: Grounds, more: Grounds, part: float) -> Grounds:
+    """Return ground of which a part is of other sources."""
+    if not part:
+        return ground
+    return [((1 - part) * share, source) for share, source in ground] + [
+        (part * share, source) for share, source in more
+    ]
+
+
+def _simulated_clouds(ground: Grounds, sky: Source, share: float, variety: Variety) -> Makers:
+    """Scenes under clouds, some of which are dense and stay."""
+    over = partial(
+        weather.SimulatedClouds,
+        sky=sky,
+        recoloured=variety.other_ground,
+        visible=variety.visible_clouds,
+        whitened=variety.white_ground,
+        snowy=variety.snow,
+        desert=variety.deserts,
+        plain=variety.plain_ground,
+        sparse=variety.sparse_clouds,
+        wide=variety.wide_skies,
+        untouched=variety.untouched_clouds,
+    )
+    dense = variety.dense_clouds
+    return [
+        *((share * part * (1 - dense), over(source)) for part, source in ground),
+        *((share * part * dense, weather.DenseClouds(source, sky)) for part, source in ground),
+    ]
 
 
 def _simulated_haze(source: Source, sky: Source, share: float, variety: Variety) -> Makers:
