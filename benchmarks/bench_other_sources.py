@@ -4,8 +4,9 @@
 
 DATA is the folder that `recipes/prepare_data.py` reads, `classical.json` what `benchmarks/bench_classical.py` wrote:
 the parameters of the classical methods are those tuned on training images, since here there is nothing to tune on. The
-column "asked" is the network that is told the task, as with `datprl restore --task`; volumes are not. Gains in PSNR
-over the input, dB, and how the clean images come back.
+column "asked" is the network that is told the task, as with `datprl restore --task`, and as MR series always are; CT
+and PET are not. Gains in PSNR over the input, dB, and how the clean images come back; the worst and the lowest are
+those of the network's own choice.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from datprl_toolkit.metrics import psnr
 from datprl_toolkit.network import Anchors
 from datprl_toolkit.training.tasks import TASKS
 from datprl_toolkit.training.validation import restore
-from datprl_toolkit.weights import TASK_DOMAINS, load_weights
+from datprl_toolkit.weights import load_weights
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from datprl_toolkit.weights import WeightsCard
 
     FloatArray = npt.NDArray[np.float32]
+
+NOT_ASKED = ("ct_denoising", "pet_synthesis")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +68,10 @@ def main() -> None:
     print("|---|---|---|---|---|---|---|")
     for task in arguments.tasks:
         scores = measure(task, arguments.data, network, card, figures)
-        volume = TASK_DOMAINS[task] == "medical"
         classical, own, asked = (
             float(np.mean([getattr(score, name) for score in scores])) for name in ("classical", "network", "asked")
         )
-        told = "" if volume else f"{asked:+.2f}"
+        told = "" if task in NOT_ASKED else f"{asked:+.2f}"
         worst, clean = min(score.network for score in scores), min(score.clean for score in scores)
         print(f"| {task} | {len(scores)} | {classical:+.2f} | {own:+.2f} | {told} | {worst:+.2f} | {clean:.1f} |")
         for score in scores if arguments.each else ():

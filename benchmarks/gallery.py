@@ -99,9 +99,11 @@ def main() -> None:
             chosen = abdomen(MR_SLICE)
         else:
             chosen = [(name, *degraded(task, image, number)) for number, (name, image) in enumerate(photos)]
-        columns = {"restored": restored}
+        told = partial(restored, given=Anchors(torch.tensor([card.prompt_of(task)])))
+        # As everywhere, the network is told that MR is MR.
+        columns = {"restored": told if task == "mri_super_resolution" else restored}
         if task in ASKED:
-            columns["--task"] = partial(restored, given=Anchors(torch.tensor([card.prompt_of(task)])))
+            columns["--task"] = told
         draw(arguments.out / f"{task}.jpg", task, chosen, columns, figures)
 
 

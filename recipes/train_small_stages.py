@@ -458,13 +458,9 @@ STAGES: tuple[dict[str, Any], ...] = (
         "alternating_noise": 0.5,
         "task_shares": shares(1.9, 2.6, 2.3, 1.8, 2.1, 2.2, 1.7, 8.5, 8.5),
     },
-    # Half of the way there from what was shipped before: 0.7 of the way from the thirty-second stage to the
-    # thirty-eighth, and 0.55 of the way from there to the fortieth.
+    # A little more of clouds and less of haze.
     {
         **UNTOUCHED_HAZE,
-        "towards": (38, 32, 40),
-        "towards_parts": (0.7, 0.45),
-        "part": 0.5,
         "steps": 3100,
         "seed": 51,
         "warm_up": 30,
@@ -472,6 +468,37 @@ STAGES: tuple[dict[str, Any], ...] = (
         "snow": 0.5,
         "alternating_noise": 0.6,
         "task_shares": shares(1.8, 2.9, 2.3, 1.8, 2.1, 2.5, 1.7, 9.0, 7.5),
+    },
+    # Clouds too over ordinary ground; of a run of 5,000 steps.
+    {
+        **UNTOUCHED_HAZE,
+        "steps": 2500,
+        "seed": 52,
+        "warm_up": 30,
+        "learning_rate": 2.6e-4,
+        "final_learning_rate": 1.3e-4,
+        "snow": 0.6,
+        "untouched_clouds": 0.4,
+        "alternating_noise": 0.9,
+        "task_shares": shares(1.8, 2.9, 2.4, 1.8, 2.1, 3.0, 1.7, 9.0, 8.0),
+    },
+    # More water, and clouds over RICE2; 0.8 of the way there from what was shipped before: 0.7 of the way from the
+    # thirty-second stage to the thirty-eighth, 0.55 from there to the fortieth, half from there to the forty-second.
+    {
+        **UNTOUCHED_HAZE,
+        "towards": (38, 32, 40, 42),
+        "towards_parts": (0.7, 0.45, 0.5),
+        "part": 0.8,
+        "steps": 5200,
+        "seed": 53,
+        "warm_up": 30,
+        "learning_rate": 2.3e-4,
+        "snow": 0.55,
+        "untouched_clouds": 0.35,
+        "plain_ground": 0.22,
+        "rice2_ground": 0.15,
+        "alternating_noise": 0.9,
+        "task_shares": shares(1.9, 3.0, 2.5, 1.8, 2.1, 3.0, 1.8, 8.5, 8.0),
     },
 )
 """What each stage changes in the preset `small`; all but the first choose their prompts freely."""

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from datprl_toolkit.network.prompts import PromptChoice
     from datprl_toolkit.restoring import ProgressCallback, Restorer
 
+    _Sample = tuple[npt.NDArray[np.float32], str | None]
+
 LARGEST_WHOLE = 576
 """Longest side, in pixels, of an image that is looked at whole; as in restoring, others are sampled."""
 
@@ -103,7 +105,8 @@ def record_set(images: SampleSet, restorer: Restorer, limit: int, progress: Prog
     chosen = [readers[(2 * i + 1) * len(readers) // (2 * count)] for i in range(count)]
     contexts = []
     for number, read in enumerate(chosen, start=1):
-        contexts.append(_context(read(), restorer))
+        image, task = read()
+        contexts.append(_context(image, restorer.given(task)))
         progress(Progress(f"looking at {images.name}", number, count, "images"))
     pools = {
         name: _record([choice for context in contexts if (choice := getattr(context, name)) is not None])
@@ -143,11 +146,11 @@ def _folder(images: SampleSet) -> Path:
     return first.parent if first.is_file() else first
 
 
-def _readers(images: SampleSet) -> list[Callable[[], npt.NDArray[np.float32]]]:
-    """Return what reads each image, (1 or 3, H, W) in [0, 1]."""
+def _readers(images: SampleSet) -> list[Callable[[], _Sample]]:
+    """Return what reads each image, (1 or 3, H, W) in [0, 1], and the task whose prompt it is given."""
     first = images.paths[0]
     if first.is_file() and first.suffix.lower() in PICTURE_SUFFIXES:
-        return [lambda path=path: _read_picture(path) for path in images.paths]  # type: ignore[misc]
+        return [lambda path=path: (_read_picture(path), None) for path in images.paths]  # type: ignore[misc]
     return list(_slice_readers(first))
 
 
@@ -160,8 +163,8 @@ def _read_picture(path: Path) -> npt.NDArray[np.float32]:
     return unit[None] if unit.ndim == 2 else np.moveaxis(unit, -1, 0)
 
 
-def _slice_readers(place: Path) -> Iterator[Callable[[], npt.NDArray[np.float32]]]:
-    """Yield what reads each slice of every series under a path, in the window of its modality."""
+def _slice_readers(place: Path) -> Iterator[Callable[[], _Sample]]:
+    """Yield what reads each slice of every series under a path, in the window of its modality, and its task."""
     from datprl_toolkit.medical.grouping import group_series
     from datprl_toolkit.medical.profiles import choose_profile
     from datprl_toolkit.medical.reading import scan
@@ -174,7 +177,10 @@ def _slice_readers(place: Path) -> Iterator[Callable[[], npt.NDArray[np.float32]
         found = survey(each.volume)
         profile, _ = choose_profile(found, each.earliest)
         for image in found.volume.slices:
-            yield lambda image=image, profile=profile: profile.to_unit(image.read())[None]  # type: ignore[misc]
+            yield lambda image=image, profile=profile: (  # type: ignore[misc]
+                profile.to_unit(image.read())[None],
+                profile.task,
+            )
 
 
 def _context(image: npt.NDArray[np.float32], restorer: Restorer) -> Context:

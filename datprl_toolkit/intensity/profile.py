@@ -38,6 +38,9 @@ class IntensityProfile:
         Overlapping windows of which the profile consists, from its lower to its upper end, made by
         :func:`overlapping_windows`: the network sees each of them by itself, and their changes are added up. Empty
         for a profile that is one window.
+    task
+        Task of the network that the values call for, such as ``"mri_super_resolution"`` for those of MR, whose prompt
+        it is then given; None lets it choose.
     """
 
     name: str
@@ -48,6 +51,7 @@ class IntensityProfile:
     taper_high: float = 0.0
     minimum: float | None = None
     windows: tuple[IntensityProfile, ...] = ()
+    task: str | None = None
 
     def __post_init__(self) -> None:
         if not (np.isfinite(self.low) and np.isfinite(self.high) and self.low < self.high):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -117,6 +118,15 @@ def pet_percentile_profile(values: ValueCount, unit: str, where: object) -> Inte
     return _percentile_profile("pet-percentile", values, unit, 0.0, 0.0, where)
 
 
+def given_task(modality: str) -> str | None:
+    """Return the task whose prompt the network is given for images of a modality; None if it is left to choose.
+
+    Left to choose, it takes some MR of other scanners for photos. CT and PET it knows, and PET it serves better with a
+    mixture of its own.
+    """
+    return "mri_super_resolution" if modality == "MR" else None
+
+
 def mr_profile(values: ValueCount, unit: str, where: object) -> IntensityProfile:
     """Return the minimum to the 99.9th percentile of an MR volume.
 
@@ -125,7 +135,8 @@ def mr_profile(values: ValueCount, unit: str, where: object) -> IntensityProfile
     InputError
         ``E_QUANTITY`` if all values are equal; `where` says which.
     """
-    return _percentile_profile("mr-percentile", values, unit, values.percentile(0.0), None, where)
+    percentiles = _percentile_profile("mr-percentile", values, unit, values.percentile(0.0), None, where)
+    return replace(percentiles, task=given_task("MR"))
 
 
 def volume_suv_factor(volume: Volume, earliest: datetime | None = None) -> float:

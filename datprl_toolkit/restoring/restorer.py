@@ -107,7 +107,7 @@ class Restorer:
         self.card = card
         self.task = task
         self.self_ensemble = self_ensemble
-        self._anchors = None if task is None else Anchors(torch.tensor([_prompt_of(card, task)], device=self.device))
+        self._anchors = None if task is None else self._anchors_of(task)
         self.network = network.eval().to(self.device).to(memory_format=torch.channels_last)
         self.grid = network.config.grid
         self._batch_size = batch_size
@@ -154,6 +154,20 @@ class Restorer:
         other = copy.copy(self)
         other.self_ensemble = wanted
         return other
+
+    def given(self, task: str | None) -> Restorer:
+        """Return the same restorer, its network shared, that is given the prompt of a task.
+
+        It chooses itself if `task` is None, or if no prompt of the weights is known to stand for it.
+        """
+        if task is None or self.card.prompt_of(task) is None:
+            return self
+        other = copy.copy(self)
+        other.task, other._anchors = task, self._anchors_of(task)
+        return other
+
+    def _anchors_of(self, task: str) -> Anchors:
+        return Anchors(torch.tensor([_prompt_of(self.card, task)], device=self.device))
 
     @property
     def arithmetic(self) -> str:

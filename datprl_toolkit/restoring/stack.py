@@ -125,6 +125,7 @@ class StackRestorer:
                 for window in profile.windows
             )
             return cls(restorer, profile, strength, inverted, None, windows)
+        restorer = restorer.given(profile.task)
         chosen = context_sample(total, *read(total // 2).shape)
         progress(Progress("sampling context", 0, len(chosen), "slices"))
         looked_at = [_turned(profile.to_unit(part), inverted=inverted) for part in _parts(read, chosen)]

@@ -13,6 +13,7 @@ from datprl_toolkit.medical.profiles import (
     CT_SOFT_TISSUE,
     CT_WIDE,
     TAPER_SHARE,
+    given_task,
     mr_profile,
     pet_percentile_profile,
     pet_profile,
@@ -82,7 +83,8 @@ def choose_volume_profile(
     if not isinstance(choice, str):
         low, high = _window(choice)
         taper = TAPER_SHARE * (high - low)
-        return IntensityProfile("window", low, high, _text(metadata, "unit") or "1", taper, taper)
+        task = given_task(_text(metadata, "modality"))
+        return IntensityProfile("window", low, high, _text(metadata, "unit") or "1", taper, taper, task=task)
     unit = _text(metadata, "unit")
     name = _automatic(metadata, unit) if choice == "auto" else choice
     if name == "ct-soft-tissue":

@@ -139,7 +139,7 @@ def nearest_first(total: int, shown: int) -> tuple[int, ...]:
 def profile_of(layer: Any, chosen: Profile) -> IntensityProfile:
     """Return the window of a layer that is no DICOM series, or that a person wants otherwise."""
     from datprl_toolkit.intensity import IntensityProfile
-    from datprl_toolkit.medical.profiles import CT_SOFT_TISSUE
+    from datprl_toolkit.medical.profiles import CT_SOFT_TISSUE, given_task
 
     unit, source = layer.metadata.get("unit", "1"), source_of(layer)
     if isinstance(source, SceneSource):
@@ -149,7 +149,8 @@ def profile_of(layer: Any, chosen: Profile) -> IntensityProfile:
     if chosen is Profile.SHOWN and not layer.rgb:
         low, high = (float(value) for value in layer.contrast_limits)
         taper = TAPER_SHARE * (high - low)
-        return IntensityProfile("shown-window", low, high, unit, taper_low=taper, taper_high=taper)
+        task = given_task(source.volume.modality) if isinstance(source, VolumeSource) else None
+        return IntensityProfile("shown-window", low, high, unit, taper_low=taper, taper_high=taper, task=task)
     dtype = np.dtype(layer.dtype)
     if dtype.kind in "iu":
         limits = np.iinfo(dtype)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 from dataclasses import replace
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 import pytest
@@ -12,12 +12,19 @@ import torch
 
 from datprl_toolkit.cli.scene_choices import Task
 from datprl_toolkit.errors import ErrorCode, OptionError
+from datprl_toolkit.intensity import IntensityProfile
 from datprl_toolkit.jobs import restore
+from datprl_toolkit.medical.grouping import group_series
+from datprl_toolkit.medical.profiles import choose_profile
+from datprl_toolkit.medical.reading import scan
+from datprl_toolkit.medical.survey import survey
 from datprl_toolkit.medical.testing import write_synthetic_series
 from datprl_toolkit.network import Anchors
 from datprl_toolkit.restoring import Restorer
 from datprl_toolkit.restoring.recipe import RestorerRecipe
+from datprl_toolkit.restoring.stack import StackRestorer
 from datprl_toolkit.restoring.testing import tiny_restorer
+from datprl_toolkit.transforms.windows import choose_volume_profile
 from datprl_toolkit.weights import TASK_DOMAINS
 
 if TYPE_CHECKING:
@@ -61,6 +68,40 @@ def test_the_task_goes_with_the_restorer_to_another_machine() -> None:
     assert made.task == ASKED
     assert np.array_equal(made.restore_batch(IMAGES), asked.restore_batch(IMAGES))
     assert f"task {ASKED}" in made.describe()
+
+
+def test_a_stack_is_given_the_prompt_of_what_its_values_are() -> None:
+    slices = IMAGES[:, 0].astype(np.float64)
+    chosen, given = (
+        StackRestorer.of_volume(slices.__getitem__, 3, tiny_restorer(), IntensityProfile("own", 0, 1, "1", task=task))
+        for task in (None, ASKED)
+    )
+    for stack, asked in ((chosen, False), (given, True)):
+        assert stack.context is not None
+        assert stack.context.task is not None
+        assert (int(stack.context.task.selected[0, 0]) == PROMPT and stack.context.task.weights[0, 0] > 0.99) == asked
+    expected = tiny_restorer(task=ASKED).restore_batch(slices[:, None].astype(np.float32))[:, 0]
+    assert np.allclose(given.restore_alone(slices), expected, atol=1e-5)
+
+
+def test_what_no_prompt_is_known_to_stand_for_is_left_to_the_network() -> None:
+    free = tiny_restorer()
+    nameless = Restorer(free.network, replace(free.card, training={}), device="cpu")
+    assert free.given("dehazing") is free
+    assert free.given(None) is free
+    assert nameless.given(ASKED) is nameless
+    assert free.given(ASKED).task == ASKED
+    assert free.task is None, "the restorer itself stays as it is"
+
+
+@pytest.mark.parametrize(("modality", "task"), [("CT", None), ("MR", "mri_super_resolution"), ("PT", None)])
+def test_the_network_is_told_of_mr_alone(tmp_path: Path, modality: Literal["CT", "MR", "PT"], task: str | None) -> None:
+    write_synthetic_series(tmp_path / "series", modality, 2)
+    (series,) = group_series(scan(tmp_path / "series").instances)
+    profile, _ = choose_profile(survey(series.volume), series.earliest)
+    assert profile.task == task
+    values = np.random.default_rng(0).uniform(0, 100, (2, 16, 16))
+    assert choose_volume_profile((0.0, 50.0), values, {"modality": modality}, None).task == task
 
 
 @pytest.mark.parametrize(
