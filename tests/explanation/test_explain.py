@@ -63,6 +63,15 @@ def test_the_counts_are_those_of_the_networks_own_choices(tmp_path: Path) -> Non
         assert chosen.weight.sum() == pytest.approx(1.0)
 
 
+def test_an_mr_series_is_looked_at_as_it_is_restored_with_the_prompt_of_mr(tmp_path: Path) -> None:
+    write_synthetic_series(tmp_path / "mr", "MR", 2)
+    restorer = tiny_restorer()
+    chosen = explain(find_sets([tmp_path / "mr"]), restorer).pools["task"].selections[0]
+    prompt = restorer.card.prompt_of("mri_super_resolution")
+    assert prompt is not None
+    assert chosen.weight[prompt] > 0.99
+
+
 def test_the_number_of_prompts_in_effect_is_one_for_one_and_all_for_even_use() -> None:
     def record(selected: list[list[int]], weights: list[list[float]]) -> PoolRecord:
         nothing = np.zeros((len(selected), 1))
