@@ -40,6 +40,9 @@ class Dimmer:
     def __init__(self) -> None:
         self.card = identity_restorer().card
 
+    def given(self, task: str | None) -> Dimmer:
+        return self
+
     def context(self, images: npt.NDArray[np.float32]) -> object:
         assert images.ndim == 4
         return self

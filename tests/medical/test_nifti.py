@@ -52,6 +52,9 @@ class Darkener:
     def __init__(self) -> None:
         self.card = identity_restorer().card
 
+    def given(self, task: str | None) -> Darkener:
+        return self
+
     def context(self, images: npt.NDArray[np.float32]) -> object:
         assert images.ndim == 4
         return self

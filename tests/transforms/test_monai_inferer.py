@@ -38,13 +38,22 @@ def test_scaled_inferred_and_inverted_is_what_restore_volume_gives(
     expected = Compose([load, RestoreVolumed("image", weights=tiny)])(item)["image"]
     pipeline = Compose([load, Orientationd("image", "RAS", labels=None), ScaleIntensityProfiled("image")])
     batch = next(iter(DataLoader(Dataset([item], pipeline), batch_size=1)))
-    answer = VolumeInferer()(batch["image"], tiny.network)
+    inferer = VolumeInferer(task="mri_super_resolution" if modality == "MR" else None, weights=tiny.card)
+    answer = inferer(batch["image"], tiny.network)
     assert isinstance(answer, MetaTensor)
     assert answer.shape == batch["image"].shape
     given = pipeline(item)
     given["answer"] = answer[0]
     restored = Invertd("answer", pipeline, orig_keys="image", nearest_interp=False)(given)["answer"]
     torch.testing.assert_close(restored.as_tensor(), expected.as_tensor(), rtol=0, atol=0)
+
+
+def test_a_task_needs_weights_that_have_a_prompt_for_it(tiny: Restorer) -> None:
+    for weights in (None, tiny.card):
+        with pytest.raises(DatprlError, match="no prompt is known to stand for this task") as raised:
+            VolumeInferer(task="dehazing", weights=weights)
+        assert raised.value.code is ErrorCode.OPTION
+    assert VolumeInferer(task="mri_super_resolution", weights="small").card is not None
 
 
 def test_equal_slices_get_equal_answers_whatever_lies_beside_them() -> None:

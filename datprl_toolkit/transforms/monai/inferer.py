@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -16,7 +17,7 @@ from datprl_toolkit.restoring.restorer import Restorer
 from datprl_toolkit.restoring.stack import restore_stack
 from datprl_toolkit.transforms.arrangement import UNKNOWN_AFFINE, arrange
 from datprl_toolkit.transforms.monai.tensors import as_ras, like
-from datprl_toolkit.weights import WeightsCard, load_weights
+from datprl_toolkit.weights import WeightsCard, find_weights, load_weights, read_card
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -42,12 +43,38 @@ class VolumeInferer(Inferer):
         Slices per call of the network; None chooses by their size. The result does not depend on it.
     precision
         As for :class:`~datprl_toolkit.restoring.Restorer`.
+    task
+        Task whose prompt the network is given, such as ``"mri_super_resolution"`` for MR, as
+        :class:`RestoreVolume` does; None lets it choose.
+    weights
+        Name, path or card of the weights of the network: they know which prompt stands for `task`.
+
+    Raises
+    ------
+    OptionError
+        ``E_OPTION`` if no prompt is known to stand for `task`.
     """
 
-    def __init__(self, slice_axis: int | None = None, batch_size: int | None = None, precision: str = "auto") -> None:
+    def __init__(
+        self,
+        slice_axis: int | None = None,
+        batch_size: int | None = None,
+        precision: str = "auto",
+        task: str | None = None,
+        weights: str | Path | WeightsCard | None = None,
+    ) -> None:
         self.slice_axis = slice_axis
         self.batch_size = batch_size
         self.precision = precision
+        self.profile = replace(UNIT, task=task)
+        self.card = weights if isinstance(weights, WeightsCard | None) else read_card(find_weights(weights))
+        if task is not None and (self.card is None or self.card.prompt_of(task) is None):
+            raise OptionError(
+                ErrorCode.OPTION,
+                "no prompt is known to stand for this task",
+                where=task,
+                remedy="Give weights whose card knows it, or let the network choose: leave the task out",
+            )
 
     def __call__(
         self, inputs: torch.Tensor, network: Callable[..., torch.Tensor], *args: Any, **kwargs: Any
@@ -81,7 +108,7 @@ class VolumeInferer(Inferer):
             )
         if inputs.ndim != 5:
             raise OptionError(ErrorCode.OPTION, f"volumes have the shape (B, C, X, Y, Z), not {tuple(inputs.shape)}")
-        card = WeightsCard("network", network.config, ())
+        card = self.card or WeightsCard("network", network.config, ())
         device = str(inputs.device)
         restorer = Restorer(network, card, device=device, precision=self.precision, batch_size=self.batch_size)
         values = inputs.detach().cpu().float().numpy()
@@ -90,7 +117,7 @@ class VolumeInferer(Inferer):
             affine, orientation = _geometry(inputs, index)
             arrangement = arrange(affine, slice_axis=self.slice_axis, orientation=orientation)
             for channel, volume in enumerate(channels):
-                restored = restore_stack(arrangement.to_stack(volume), restorer, UNIT)
+                restored = restore_stack(arrangement.to_stack(volume), restorer, self.profile)
                 result[index, channel] = arrangement.from_stack(restored)
         return cast("torch.Tensor", like(result, inputs))
 
