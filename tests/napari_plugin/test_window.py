@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from napari.viewer import Viewer
 
-LONGEST_BUSY = 0.1  # seconds of the thread's own time between two turns of its event loop
+LONGEST_BUSY = 1.5  # between two turns of the event loop, in times of what one more layer takes
 ATTEMPTS = 3  # other programs on the same core only add to it
 VALIDATED_EACH = 16  # of the slices written, one in so many goes through dciodvfy
 SIDE = 480  # pixels of the slices of a series of usual size
@@ -62,6 +62,19 @@ class Pulse:
         now = time.thread_time()
         self.longest, self._last = max(self.longest, now - self._last), now
         self.turns += 1
+
+
+def time_of_one_more_layer(viewer: Viewer) -> float:
+    """Return how long the thread of the window is busy with adding a layer of six slices: all machines differ."""
+    chosen = viewer.layers.selection.active
+    start = time.thread_time()
+    layer = viewer.add_image(np.zeros((6, SIDE, SIDE), np.float32))
+    taken = time.thread_time() - start
+    settle()
+    viewer.layers.remove(layer)
+    viewer.layers.selection.active = chosen
+    settle()
+    return taken
 
 
 def enlarged(dataset: pydicom.FileDataset, index: int) -> None:
@@ -172,6 +185,7 @@ def test_the_window_answers_while_it_restores(
     viewer.add_layer(opened(tmp_path / "long"))
     settle()
     for _ in range(ATTEMPTS):
+        layer_takes = time_of_one_more_layer(viewer)
         pulse = Pulse()
         pulse.start()
         restoring.start_button.click()
@@ -180,9 +194,9 @@ def test_the_window_answers_while_it_restores(
         assert restoring.run is not None
         assert restoring.run.restoration.complete
         assert pulse.turns > 6
-        if pulse.longest < LONGEST_BUSY:
+        if pulse.longest < LONGEST_BUSY * layer_takes:
             break
-    assert pulse.longest < LONGEST_BUSY
+    assert pulse.longest < LONGEST_BUSY * layer_takes
 
 
 def test_what_is_asked_while_the_engine_starts_waits_its_turn_and_can_be_cancelled(
