@@ -99,7 +99,8 @@ def main() -> None:
             chosen = abdomen(MR_SLICE)
         else:
             chosen = [(name, *degraded(task, image, number)) for number, (name, image) in enumerate(photos)]
-        told = partial(restored, given=Anchors(torch.tensor([card.prompt_of(task)])))
+        prompt = card.prompt_of(task)
+        told = partial(restored, given=None if prompt is None else Anchors(torch.tensor([prompt])))
         # As everywhere, the network is told that MR is MR.
         columns = {"restored": told if task == "mri_super_resolution" else restored}
         if task in ASKED:

@@ -174,6 +174,8 @@ PLAIN_GROUND: dict[str, Any] = {
 # Half of the haze over ground as it is, and less of it over photos.
 UNTOUCHED_HAZE: dict[str, Any] = {
     **PLAIN_GROUND,
+    "warm_up": 30,
+    "learning_rate": 2.6e-4,
     "visible_clouds": 0.5,
     "white_ground": 0.3,
     "varied_haze": 0.15,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from datprl_toolkit.medical.volume import Slice
     from datprl_toolkit.network import Context
     from datprl_toolkit.network.prompts import PromptChoice
     from datprl_toolkit.restoring import ProgressCallback, Restorer
@@ -150,17 +152,23 @@ def _readers(images: SampleSet) -> list[Callable[[], _Sample]]:
     """Return what reads each image, (1 or 3, H, W) in [0, 1], and the task whose prompt it is given."""
     first = images.paths[0]
     if first.is_file() and first.suffix.lower() in PICTURE_SUFFIXES:
-        return [lambda path=path: (_read_picture(path), None) for path in images.paths]  # type: ignore[misc]
+        return [partial(_read_picture, path) for path in images.paths]
     return list(_slice_readers(first))
 
 
-def _read_picture(path: Path) -> npt.NDArray[np.float32]:
+def _read_picture(path: Path) -> _Sample:
     from datprl_toolkit.images.picture import read_picture
 
     pixels = read_picture(path).pixels
     high = 65535.0 if pixels.dtype == np.uint16 else 255.0
     unit: npt.NDArray[np.float32] = (pixels.astype(np.float64) / high).astype(np.float32)
-    return unit[None] if unit.ndim == 2 else np.moveaxis(unit, -1, 0)
+    return (unit[None] if unit.ndim == 2 else np.moveaxis(unit, -1, 0)), None
+
+
+def _read_slice(
+    image: Slice, to_unit: Callable[[npt.NDArray[np.floating]], npt.NDArray[np.float32]], task: str | None
+) -> _Sample:
+    return to_unit(image.read())[None], task
 
 
 def _slice_readers(place: Path) -> Iterator[Callable[[], _Sample]]:
@@ -177,10 +185,7 @@ def _slice_readers(place: Path) -> Iterator[Callable[[], _Sample]]:
         found = survey(each.volume)
         profile, _ = choose_profile(found, each.earliest)
         for image in found.volume.slices:
-            yield lambda image=image, profile=profile: (  # type: ignore[misc]
-                profile.to_unit(image.read())[None],
-                profile.task,
-            )
+            yield partial(_read_slice, image, profile.to_unit, profile.task)
 
 
 def _context(image: npt.NDArray[np.float32], restorer: Restorer) -> Context:

@@ -118,6 +118,7 @@ class Provenance:
             f"{profile.low!r} {profile.high!r} {profile.taper_low!r} {profile.taper_high!r}",
             repr(self.strength),
             self.sources,
+            *(() if profile.task is None else (profile.task,)),
             *(() if self.scale == 1 else (f"scale {self.scale}",)),
             *(("self-ensemble",) if self.self_ensemble else ()),
             *(() if self.arithmetic == USUAL else (self.arithmetic,)),

@@ -49,7 +49,14 @@ def test_identifiers_are_valid_and_follow_from_what_went_in(one: str, other: str
 
 
 @pytest.mark.parametrize(
-    "change", [{"strength": 0.5}, {"weights_sha256": "00"}, {"sources": "00"}, {"arithmetic": "bfloat16"}]
+    "change",
+    [
+        {"strength": 0.5},
+        {"weights_sha256": "00"},
+        {"sources": "00"},
+        {"arithmetic": "bfloat16"},
+        {"profile": dataclasses.replace(PROVENANCE.profile, task="mri_super_resolution")},
+    ],
 )
 def test_another_way_of_making_an_image_gives_it_another_identifier(change: dict[str, object]) -> None:
     changed = dataclasses.replace(PROVENANCE, **change)  # type: ignore[arg-type]
