@@ -17,37 +17,13 @@ from datprl_toolkit.training.tasks import KINDS, NOISY, TASK_SETS, TASKS
 
 Precision = Literal["float32", "bfloat16", "float16"]
 DomainPrompts = Literal["pool", "encodings", "texts"]
-SHARES = (
-    "identity",
-    "tinted",
-    "grey",
-    "varied_haze",
-    "bright_ground",
-    "dense_clouds",
-    "other_ground",
-    "measured_weather",
-    "thick_slices",
-    "visible_clouds",
-    "white_ground",
-    "even_haze",
-    "phantoms",
-    "alternating_noise",
-    "sparse_clouds",
-    "snow",
-    "wide_skies",
-    "deserts",
-    "plain_ground",
-    "untouched_haze",
-    "untouched_clouds",
-    "rice2_ground",
-    "other_seasons",
-)
+SHARES = ("identity", "tinted", "grey", *(each.name for each in fields(Variety) if each.name != "faint_noise"))
 """The settings that are one share from 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True)
-class TrainingConfig:
-    """Settings of a run. The defaults are those of the paper.
+class TrainingConfig(Variety):
+    """Settings of a run, with those of how far its pairs are varied. The defaults are those of the paper.
 
     Parameters
     ----------
@@ -96,49 +72,6 @@ class TrainingConfig:
         Share of the colour images whose colours are changed, input and target alike.
     grey
         Share of the colour images that are made grey, input and target alike.
-    varied_haze
-        Share of the crops in haze or under clouds that are varied: less of what was measured, and brighter ground
-        under simulated haze.
-    bright_ground
-        Share of the crops in measured haze whose ground is made bright, the haze left as it is.
-    dense_clouds
-        Share of the crops under simulated clouds that are under dense ones, which are to be left as they are.
-    faint_noise
-        Share of the crops of ``ct_denoising`` or ``pet_synthesis`` that keep only a part of their noise.
-    other_ground
-        Share of the crops under simulated clouds, haze and rain that lie over photos or over smaller photos, and of
-        those under clouds and haze that have other colours.
-    measured_weather
-        Share of the crops in haze or under clouds whose haze or clouds were measured and not simulated.
-    thick_slices
-        Share of the CT crops that are the mean of several slices.
-    visible_clouds
-        Share of the crops under simulated clouds that have clouds over a tenth to a half of what they would hide.
-    white_ground
-        Share of the crops in simulated haze or under simulated clouds that have white ground.
-    even_haze
-        Share of the crops in simulated haze over RICE1 and RICE2 whose haze is even and grey.
-    phantoms
-        Share of the PET crops that are of simulated uptake in the anatomy of CT and MR slices.
-    alternating_noise
-        Share of the PET crops with added noise of a period of two pixels, of which a scan has little.
-    sparse_clouds
-        Share of the crops under simulated clouds that have few: a mean opacity of 0.01 to 0.1.
-    snow
-        Share of the crops in simulated haze or under simulated clouds that have snow on their bright ground.
-    wide_skies
-        Share of the crops in simulated haze or under simulated clouds whose haze and clouds vary as over a whole scene.
-    deserts
-        Share of the crops in simulated haze or under simulated clouds whose ground is like that of a desert.
-    plain_ground
-        Share of the crops in simulated haze or under simulated clouds whose ground is of one colour, such as water.
-    untouched_haze, untouched_clouds
-        Share of the crops in simulated haze, and under simulated clouds, whose ground is left as it is: as of the
-        scene, and not a desert or snow.
-    rice2_ground
-        Share of the crops under simulated clouds that lie over the clear images of RICE2.
-    other_seasons
-        Share that is kept of the measured pairs under clouds whose two images are of two seasons.
     left_out
         Names of prepared sources that are not used.
     frozen
@@ -188,27 +121,6 @@ class TrainingConfig:
     identity: float = 0.05
     tinted: float = 0.0
     grey: float = 0.0
-    varied_haze: float = 0.0
-    bright_ground: float = 0.0
-    dense_clouds: float = 0.0
-    faint_noise: Mapping[str, float] = field(default_factory=dict)
-    other_ground: float = 0.0
-    measured_weather: float = 0.5
-    thick_slices: float = 0.0
-    visible_clouds: float = 0.0
-    white_ground: float = 0.0
-    even_haze: float = 0.0
-    phantoms: float = 0.0
-    alternating_noise: float = 0.0
-    sparse_clouds: float = 0.0
-    snow: float = 0.0
-    wide_skies: float = 0.0
-    deserts: float = 0.0
-    plain_ground: float = 0.0
-    untouched_haze: float = 0.0
-    untouched_clouds: float = 0.0
-    rice2_ground: float = 0.0
-    other_seasons: float = 1.0
     left_out: tuple[str, ...] = ()
     frozen: tuple[str, ...] = ()
     anchored: float = 0.0

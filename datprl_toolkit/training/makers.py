@@ -23,53 +23,59 @@ if TYPE_CHECKING:
     Makers = list[tuple[float, PairMaker]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Variety:
-    """How far training pairs are varied beyond what was measured or prepared; each is a share of the crops.
+    """How far training pairs are varied beyond what was measured or prepared: settings of a run.
 
     Parameters
     ----------
     varied_haze
-        Of those in haze or under clouds, those with less of what was measured, or over brighter ground.
+        Share of the crops in haze or under clouds that are varied: less of what was measured, and brighter ground
+        under simulated haze.
     bright_ground
-        Of those in measured haze, those whose ground is made bright.
+        Share of the crops in measured haze whose ground is made bright, the haze left as it is.
     dense_clouds
-        Of those under simulated clouds, those whose clouds are to be left.
+        Share of the crops under simulated clouds that are under dense ones, which are to be left as they are.
     faint_noise
-        For CT and PET, those which keep only a part of their noise.
+        Share of the crops of ``ct_denoising`` or ``pet_synthesis`` that keep only a part of their noise.
     other_ground
-        Of those under simulated clouds, haze and rain, those over photos (rain: smaller photos), and of those over
-        anything those in other colours.
+        Share of the crops under simulated clouds, haze and rain that lie over photos or over smaller photos, and of
+        those under clouds and haze that have other colours.
     measured_weather
-        Of those in haze or under clouds, those whose haze or clouds were measured.
+        Share of the crops in haze or under clouds whose haze or clouds were measured and not simulated.
     thick_slices
-        Of CT, those of several slices averaged, which have less noise of their own.
+        Share of the CT crops that are the mean of several slices.
     visible_clouds
-        Of those under simulated clouds, those of which the clouds cover a good part.
+        Share of the crops under simulated clouds that have clouds over a tenth to a half of what they would hide.
     white_ground
-        Of those in simulated haze or under simulated clouds, those whose ground is white in part.
+        Share of the crops in simulated haze or under simulated clouds that have white ground.
     even_haze
-        Of those in simulated haze over RICE1 and RICE2, those whose haze is even and grey, as that of RICE1 is.
+        Share of the crops in simulated haze over RICE1 and RICE2 whose haze is even and grey.
     phantoms
-        Of PET, those of simulated uptake in other anatomy.
+        Share of the PET crops that are of simulated uptake in the anatomy of CT and MR slices.
     alternating_noise
-        Of PET, those with more noise of a period of two pixels than a scan has.
+        Share of the PET crops with added noise of a period of two pixels, of which a scan has little.
     sparse_clouds
-        Of those under simulated clouds, those that have few of them.
+        Share of the crops under simulated clouds that have few: a mean opacity of 0.01 to 0.1.
     snow
-        Of those in simulated haze or under simulated clouds, those with snow on their bright ground.
+        Share of the crops in simulated haze or under simulated clouds that have snow on their bright ground.
     wide_skies
-        Of those in simulated haze or under simulated clouds, those whose haze and clouds vary as over a whole scene.
+        Share of the crops in simulated haze or under simulated clouds whose haze and clouds vary as over a whole scene.
     deserts
-        Of those in simulated haze or under simulated clouds, those over ground like that of a desert.
+        Share of the crops in simulated haze or under simulated clouds whose ground is like that of a desert.
+    dark_deserts
+        Share of these deserts that are dark: under haze as light as over other ground.
+    thick_haze
+        Share of the crops in simulated haze whose optical depth is 1 to 2 on the mean.
     plain_ground
-        Of those in simulated haze or under simulated clouds, those over ground of one colour, such as water.
+        Share of the crops in simulated haze or under simulated clouds whose ground is of one colour, such as water.
     untouched_haze, untouched_clouds
-        Of those in simulated haze, and under simulated clouds, those over ground that is left as it is.
+        Share of the crops in simulated haze, and under simulated clouds, whose ground is left as it is: as of the
+        scene, and not a desert or snow.
     rice2_ground
-        Of those under simulated clouds, those over the clear images of RICE2.
+        Share of the crops under simulated clouds that lie over the clear images of RICE2.
     other_seasons
-        Of the measured pairs of clouds whose two images are of two seasons, those that are kept.
+        Share that is kept of the measured pairs under clouds whose two images are of two seasons.
     """
 
     varied_haze: float = 0.0
@@ -88,6 +94,8 @@ class Variety:
     snow: float = 0.0
     wide_skies: float = 0.0
     deserts: float = 0.0
+    dark_deserts: float = 0.0
+    thick_haze: float = 0.0
     plain_ground: float = 0.0
     untouched_haze: float = 0.0
     untouched_clouds: float = 0.0
@@ -241,6 +249,7 @@ def _simulated_clouds(ground: Grounds, sky: Source, share: float, variety: Varie
         whitened=variety.white_ground,
         snowy=variety.snow,
         desert=variety.deserts,
+        dark_desert=variety.dark_deserts,
         plain=variety.plain_ground,
         sparse=variety.sparse_clouds,
         wide=variety.wide_skies,
@@ -264,8 +273,10 @@ def _simulated_haze(source: Source, sky: Source, share: float, variety: Variety)
         whitened=variety.white_ground,
         snowy=variety.snow,
         desert=variety.deserts,
+        dark_desert=variety.dark_deserts,
         plain=variety.plain_ground,
         wide=variety.wide_skies,
+        thick=variety.thick_haze,
         untouched=variety.untouched_haze,
     )
     if not even:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 DESERT_AIRLIGHT = 0.75
-"""Lightest haze over ground like a desert: in a lighter one it would look like snow, which is to stay white."""
+"""Lightest haze over ground like a bright desert: in a lighter one it would look like snow, which is to stay white."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +28,10 @@ class SimulatedClouds:
     """Scenes under fractal clouds with their shadow.
 
     A share `recoloured` of the crops has other colours, a share `whitened` ground that is white in part, a share
-    `snowy` snow on its bright parts, a share `desert` that of a desert, a share `plain` ground of one colour, and a
-    share `visible` clouds over a good part of it: of most crops, drawn anywhere, the clouds would cover next to
-    nothing. A share `sparse` has few clouds, a share `wide` more of the sky, and in a share `untouched` the ground is
-    left as it is.
+    `snowy` snow on its bright parts, a share `desert` that of a desert, of which a share `dark_desert` is dark, a share
+    `plain` ground of one colour, and a share `visible` clouds over a good part of it: of most crops, drawn anywhere,
+    the clouds would cover next to nothing. A share `sparse` has few clouds, a share `wide` more of the sky, and in a
+    share `untouched` the ground is left as it is.
     """
 
     source: Source
@@ -41,6 +41,7 @@ class SimulatedClouds:
     whitened: float = 0.0
     snowy: float = 0.0
     desert: float = 0.0
+    dark_desert: float = 0.0
     plain: float = 0.0
     sparse: float = 0.0
     wide: float = 0.0
@@ -132,9 +133,10 @@ class SimulatedHaze:
     A share `brightened` of the crops has bright ground, such as sunlit crowns of trees, and haze that may be darker
     than it, for otherwise all that is bright would be taken for haze, or all that glitters for clouds. A share
     `recoloured` has other colours, a share `whitened` ground that is white in part, a share `snowy` snow on its
-    bright parts, a share `desert` that of a desert, whose haze may be darker still, a share `plain` ground of one
-    colour, and a share `wide` haze that varies as over a whole scene. In a share `untouched` the ground is left as it
-    is: where most of what is bright may be snow or sand, the network takes away no more than is safe over these.
+    bright parts, a share `desert` that of a desert, whose haze may be darker still, unless it is one of a share
+    `dark_desert` that are dark, a share `plain` ground of one colour, a share `wide` haze that varies as over a whole
+    scene, and a share `thick` more of it. In a share `untouched` the ground is left as it is: where most of what is
+    bright may be snow or sand, the network takes away no more than is safe over these.
     """
 
     source: Source
@@ -144,8 +146,10 @@ class SimulatedHaze:
     whitened: float = 0.0
     snowy: float = 0.0
     desert: float = 0.0
+    dark_desert: float = 0.0
     plain: float = 0.0
     wide: float = 0.0
+    thick: float = 0.0
     untouched: float = 0.0
 
     def __len__(self) -> int:
@@ -153,11 +157,13 @@ class SimulatedHaze:
 
     def make(self, index: int, size: int, generator: np.random.Generator) -> Pair:
         """Put haze over a scene."""
-        clean, is_desert = _ground(self, index, size, generator)
+        clean, is_bright_desert = _ground(self, index, size, generator)
         depth = piece_of_sky(self.sky["depth"], size, generator, self.wide)
         thickness, variation = generator.uniform(0.2, 1.4), generator.uniform(0.0, 0.9)
+        if self.thick and generator.random() < self.thick:
+            thickness = generator.uniform(1.0, 2.0)
         transmission = np.exp(-thickness * (1.0 + variation * (2.0 * depth - 1.0)))
-        darkest, lightest = (0.4, DESERT_AIRLIGHT) if is_desert else (0.6, 1.0)
+        darkest, lightest = (0.4, DESERT_AIRLIGHT) if is_bright_desert else (0.6, 1.0)
         if self.brightened and generator.random() < self.brightened:
             clean, darkest = brightened(clean, generator), 0.5
         airlight = generator.uniform(darkest, lightest) + generator.uniform(-0.06, 0.06, 3)
@@ -199,19 +205,21 @@ def _ground(
 ) -> tuple[npt.NDArray[np.float32], bool]:
     """Cut a crop out of a scene: in other or in one colour, white, under snow or a desert as often as its maker wants.
 
-    Returns the crop, and whether it is a desert.
+    Returns the crop, and whether it is a bright desert.
     """
     image = maker.source["clean"][index]
     crop = cut(image, choose_window(image, size, generator), size)
     if maker.untouched and generator.random() < maker.untouched:
         return crop, False
     ground = as_desert(crop, maker.desert, generator)
-    is_desert = ground is not crop
+    is_bright_desert = ground is not crop
+    if is_bright_desert and maker.dark_desert and generator.random() < maker.dark_desert:
+        ground, is_bright_desert = ground * np.float32(generator.uniform(0.3, 0.7)), False
     if ground is crop:
         ground = of_one_colour(crop, maker.plain, generator)
     if ground is crop:
         ground = recoloured(crop, maker.recoloured, generator)
-    return under_snow(whitened(ground, maker.sky, maker.whitened, generator), maker.snowy, generator), is_desert
+    return under_snow(whitened(ground, maker.sky, maker.whitened, generator), maker.snowy, generator), is_bright_desert
 
 
 def piece_of_sky(

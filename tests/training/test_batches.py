@@ -335,6 +335,8 @@ def test_a_share_of_the_simulated_clouds_lies_over_rice2(data: PreparedData) -> 
         ({"snow": 0.4}, {"dehazing", "cloud_removal"}),
         ({"wide_skies": 0.4}, {"dehazing", "cloud_removal"}),
         ({"deserts": 0.4}, {"dehazing", "cloud_removal"}),
+        ({"dark_deserts": 0.4}, {"dehazing", "cloud_removal"}),
+        ({"thick_haze": 0.4}, {"dehazing"}),
         ({"plain_ground": 0.4}, {"dehazing", "cloud_removal"}),
         ({"untouched_haze": 0.4}, {"dehazing"}),
         ({"untouched_clouds": 0.4}, {"cloud_removal"}),

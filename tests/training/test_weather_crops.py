@@ -190,17 +190,42 @@ def test_ground_of_one_colour_keeps_its_shapes_in_one_hue_that_is_not_grey() -> 
     assert of_one_colour(ground, 0.0, np.random.default_rng(0)) is ground
 
 
-def test_haze_over_a_desert_is_never_so_light_that_it_looks_like_snow(data: PreparedData) -> None:
+def even_haze(data: PreparedData, **shares: float) -> tuple[list[float], list[float], list[float]]:
+    """Airlight, transmission and brightness of the ground of 40 crops in haze that is even."""
     sky = Source("sky_fields", {"depth": [np.full((64, 64), 128, np.uint8)]})
-    airlights = []
+    maker = SimulatedHaze(data.sources["remote_roads"], sky, **shares)
+    airlights, transmissions, brightness = [], [], []
     for number in range(40):
-        maker = SimulatedHaze(data.sources["remote_roads"], sky, desert=1.0)
         pair = maker.make(0, 16, np.random.default_rng(number))
-        # The haze is even, so that each band is a line of what it was.
+        # Each band is a line of what it was.
         lines = [np.polyfit(pair.clean[..., band].ravel(), pair.degraded[..., band].ravel(), 1) for band in range(3)]
-        airlights.append(np.mean([intercept / (1 - slope) for slope, intercept in lines]))
+        airlights.append(float(np.mean([intercept / (1 - slope) for slope, intercept in lines])))
+        transmissions.append(float(np.mean([slope for slope, _ in lines])))
+        brightness.append(float(pair.clean.mean()))
+    return airlights, transmissions, brightness
+
+
+def test_haze_over_a_bright_desert_is_never_so_light_that_it_looks_like_snow(data: PreparedData) -> None:
+    airlights, _, _ = even_haze(data, desert=1.0)
     assert max(airlights) < DESERT_AIRLIGHT + 0.05
     assert min(airlights) < 0.5
+
+
+def test_a_dark_desert_lies_under_haze_as_light_as_any(data: PreparedData) -> None:
+    airlights, _, brightness = even_haze(data, desert=1.0, dark_desert=1.0)
+    _, _, bright = even_haze(data, desert=1.0)
+    assert max(airlights) > 0.9
+    assert min(airlights) > 0.5
+    assert np.median(brightness) < 0.65 * np.median(bright)
+
+
+def test_thick_haze_has_an_optical_depth_of_one_to_two(data: PreparedData) -> None:
+    # Of the ground e^-1 is seen at the most: the depth varies around the middle of this even field.
+    _, transmissions, _ = even_haze(data, thick=1.0)
+    assert max(transmissions) < np.exp(-1.0) + 0.02
+    assert min(transmissions) < 0.2
+    _, others, _ = even_haze(data)
+    assert max(others) > 0.5
 
 
 @pytest.mark.parametrize("weather", [SimulatedHaze, SimulatedClouds])
