@@ -63,6 +63,8 @@ class TrainingConfig(Variety):
         Crops of an image from which the most degraded is chosen, where it is not 1.
     task_identity
         Share of a task's images that are given clean, where it is not `identity`.
+    task_told
+        Share of a task's images that are told their task, as ``--task`` tells it, where it is not 0; clean ones never.
     balance_every
         Steps between measurements of the gradient that each task alone would cause; every task's reconstruction
         loss is divided by its norm, so that no task drowns in the others. 0 for none.
@@ -117,6 +119,7 @@ class TrainingConfig(Variety):
     task_shares: Mapping[str, float] = field(default_factory=dict)
     task_candidates: Mapping[str, int] = field(default_factory=dict)
     task_identity: Mapping[str, float] = field(default_factory=dict)
+    task_told: Mapping[str, float] = field(default_factory=dict)
     balance_every: int = 0
     identity: float = 0.05
     tinted: float = 0.0
@@ -135,6 +138,7 @@ class TrainingConfig(Variety):
 
     def __post_init__(self) -> None:
         named = {*self.tasks, *self.task_weights, *self.task_shares, *self.task_candidates, *self.task_identity}
+        named |= {*self.task_told}
         unknown = sorted(named - set(TASKS))
         if unknown or not self.tasks:
             raise OptionError(
@@ -161,7 +165,7 @@ class TrainingConfig(Variety):
         if not 0.0 <= self.ema_decay < 1.0:
             raise OptionError(ErrorCode.OPTION, "ema_decay is a share from 0 to less than 1", where=self.ema_decay)
         shares = {name: [getattr(self, name)] for name in SHARES}
-        shares |= {"faint_noise": [*self.faint_noise.values()], "task_identity": [*self.task_identity.values()]}
+        shares |= {name: [*getattr(self, name).values()] for name in ("faint_noise", "task_identity", "task_told")}
         wrong = [name for name, values in shares.items() if not all(_is_share(value) for value in values)]
         if wrong:
             names = f"{', '.join(wrong)} {'are shares' if len(wrong) > 1 else 'is a share'}"
@@ -246,7 +250,7 @@ def override(config: TrainingConfig, values: Mapping[str, Any]) -> TrainingConfi
             changes["network"] = NetworkConfig.from_dict(_merged(config.network.to_dict(), changes["network"]))
         if isinstance(changes.get("losses"), Mapping):
             changes["losses"] = replace(config.losses, **changes["losses"])
-        for name in ("task_weights", "task_shares", "task_candidates", "task_identity", "faint_noise"):
+        for name in ("task_weights", "task_shares", "task_candidates", "task_identity", "task_told", "faint_noise"):
             if not isinstance(changes.get(name, {}), Mapping):
                 raise OptionError(ErrorCode.OPTION, f"{name} has a value for each task it names", where=changes[name])
         for name in ("tasks", "betas", "crop_sizes", "left_out", "frozen"):

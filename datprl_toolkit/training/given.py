@@ -60,6 +60,30 @@ class GivenPrompts:
 
         return Anchors(only(anchors.task), only(anchors.domain))
 
+    def told(self, tasks: tuple[str, ...], step: int, changed: Tensor, given: Anchors | None = None) -> Anchors | None:
+        """Add the prompt of the task of those images that are told what is wrong with them, in their tasks' shares.
+
+        Parameters
+        ----------
+        tasks
+            Task of each image.
+        step
+            Step of the run.
+        changed
+            Whether an image has anything wrong with it, (images,): one that is clean is told nothing, so that who is
+            told may rely on it.
+        given
+            What is given for other reasons.
+        """
+        if not self.config.task_told:
+            return given
+        shares = np.array([self.config.task_told.get(name, 0.0) for name in tasks])
+        drawn = np.random.default_rng([self.config.seed, 12, step]).random(len(tasks)) < shares
+        own = torch.tensor([TASKS.index(name) for name in tasks], device=self.device)
+        before = -torch.ones_like(own) if given is None or given.task is None else given.task
+        task = torch.where(torch.from_numpy(drawn).to(self.device) & changed, own, before)
+        return Anchors(task, None if given is None else given.domain)
+
     def known_domain(self, tasks: tuple[str, ...], given: Anchors | None = None) -> Anchors | None:
         """Add the prompt of each image's domain to what is given, where the network is told the domain."""
         if self.config.domain_prompts == "pool":
@@ -75,8 +99,12 @@ def without_clean(anchors: Anchors | None, degraded: Tensor, clean: Tensor) -> A
     """
     if anchors is None or anchors.task is None:
         return anchors
-    changed = (degraded != clean).flatten(1).any(dim=1)
-    return Anchors(torch.where(changed, anchors.task, -1), anchors.domain)
+    return Anchors(torch.where(is_changed(degraded, clean), anchors.task, -1), anchors.domain)
+
+
+def is_changed(degraded: Tensor, clean: Tensor) -> Tensor:
+    """Return for each image whether it differs from the clean one, (images,)."""
+    return (degraded != clean).flatten(1).any(dim=1)
 
 
 @torch.no_grad()

@@ -28,6 +28,7 @@ from datprl_toolkit.training.configuration import TrainingConfig
 from datprl_toolkit.training.given import (
     GivenPrompts,
     fix_domain_texts,
+    is_changed,
     sharpen_pools,
     strengthen_prompts,
     without_clean,
@@ -275,7 +276,9 @@ class Trainer:
         anchors = self.given.anchors(batch.tasks)
         if self.config.balance_every and self.step % self.config.balance_every == 0:
             self._measure_balance(batch, degraded, clean)
-        given = self.given.known_domain(batch.tasks, self.given.warm_start(anchors, self.step))
+        warm = self.given.warm_start(anchors, self.step)
+        told = self.given.told(batch.tasks, self.step, is_changed(degraded, clean), warm)
+        given = self.given.known_domain(batch.tasks, told)
         with self.autocast():
             output, trace = self.network.trace(degraded, given)
         if self.config.domain_prompts != "pool":

@@ -69,6 +69,8 @@ def test_nested_settings_are_replaced_one_by_one() -> None:
         {"task_shares": {"snow": 2.0}},
         {"task_identity": {"dehazing": 1.5}},
         {"task_identity": {"snow": 0.5}},
+        {"task_told": {"dehazing": 1.5}},
+        {"task_told": {"snow": 0.5}},
     ],
 )
 def test_settings_that_do_not_fit_are_refused_in_one_line(values: dict[str, Any]) -> None:

@@ -16,7 +16,8 @@ import torch
 from datprl_toolkit.errors import DatprlError, InputError, ResourceError
 from datprl_toolkit.network import Anchors, DatprlNetwork, PromptPoolConfig
 from datprl_toolkit.training import Trainer
-from datprl_toolkit.training.given import without_clean
+from datprl_toolkit.training.given import GivenPrompts, without_clean
+from datprl_toolkit.training.tasks import TASKS
 from datprl_toolkit.training.validation import format_table, restore
 
 if TYPE_CHECKING:
@@ -201,6 +202,35 @@ def test_clean_images_have_the_prompt_of_no_task_and_keep_that_of_their_domain()
     assert anchors.task.tolist() == [-1, 5, -1]
     assert anchors.domain.tolist() == [1, 1, 2]
     assert without_clean(None, degraded, clean) is None
+
+
+def test_a_share_of_the_images_with_something_wrong_is_told_the_task_and_clean_ones_are_not(
+    config: TrainingConfig,
+) -> None:
+    tasks = ("dehazing", "cloud_removal", "ct_denoising") * 20
+    changed = torch.arange(60) % 2 == 0
+    given = GivenPrompts(replace(config, task_told={"dehazing": 1.0, "cloud_removal": 0.5}), torch.device("cpu"))
+    told = given.told(tasks, 3, changed)
+    assert told is not None
+    assert told.task is not None
+    assert told.domain is None  # chosen, as with --task
+    hazy, cloudy, other = (told.task[first::3] for first in range(3))
+    assert hazy.tolist() == [TASKS.index("dehazing") if each else -1 for each in changed[0::3]]
+    assert set(cloudy[changed[1::3]].tolist()) == {TASKS.index("cloud_removal"), -1}
+    assert set(cloudy[~changed[1::3]].tolist()) == {-1}
+    assert set(other.tolist()) == {-1}
+
+
+def test_who_is_told_keeps_what_was_given_and_nobody_is_told_by_default(config: TrainingConfig) -> None:
+    given = Anchors(torch.tensor([5, -1, 4]), torch.tensor([1, 1, 2]))
+    tasks, changed = ("dehazing", "dehazing", "ct_denoising"), torch.tensor([False, True, True])
+    prompts = GivenPrompts(replace(config, task_told={"dehazing": 1.0}), torch.device("cpu"))
+    told = prompts.told(tasks, 0, changed, given)
+    assert told is not None
+    assert told.task is not None
+    assert told.task.tolist() == [5, TASKS.index("dehazing"), 4]
+    assert told.domain is given.domain
+    assert GivenPrompts(config, torch.device("cpu")).told(tasks, 0, changed) is None
 
 
 @pytest.mark.parametrize("wanted", [True, False])
