@@ -183,3 +183,48 @@ UNTOUCHED_HAZE: dict[str, Any] = {
     "even_haze": 0.6,
     "other_ground": 0.45,
 }
+
+# More water, and clouds over RICE2.
+RICE2_GROUND: dict[str, Any] = {
+    **UNTOUCHED_HAZE,
+    "learning_rate": 2.3e-4,
+    "snow": 0.55,
+    "untouched_clouds": 0.35,
+    "plain_ground": 0.22,
+    "rice2_ground": 0.15,
+}
+
+DARK_DESERTS: dict[str, Any] = {
+    **RICE2_GROUND,
+    "losses": {**BY_FACTOR["losses"], "anchor": 1.0, "checkerboard": 0.01},
+    "dark_deserts": 0.5,
+    "thick_haze": 0.25,
+    "wide_skies": 0.7,
+    "untouched_haze": 0.45,
+    "plain_ground": 0.27,
+    "alternating_noise": 0.6,
+    "task_shares": shares(1.9, 2.8, 2.5, 2.0, 2.4, 3.6, 1.8, 7.5, 9.0),
+}
+
+# Some images are told what is wrong with them, as users can say it; the others may be clean more often.
+TOLD: dict[str, Any] = {
+    **DARK_DESERTS,
+    "task_told": dict(zip(TASKS, (0.1, 0.25, 0.2, 0.2, 0.0, 0.0, 0.1, 0.35, 0.35), strict=True)),
+    "task_identity": {"cloud_removal": 0.27, "dehazing": 0.22, "natural_deraining": 0.25},
+    "task_shares": DARK_DESERTS["task_shares"] | {"cloud_removal": 7.8},
+}
+
+# The last layer and those that enlarge learn alone: what is left of a pattern of the network's own is theirs.
+LAST_LAYERS: dict[str, Any] = {
+    **TOLD,
+    "frozen": (*BEFORE_DECODER, "backbone.middle", "backbone.decoder", *PROMPTS),
+    "steps": 400,
+    "seed": 57,
+    "warm_up": 20,
+    "ema_decay": 0.98,
+    "learning_rate": 1.5e-4,
+    "losses": TOLD["losses"] | {"checkerboard": 0.02},
+    "dark_deserts": 0.3,
+    "plain_ground": 0.22,
+    "task_shares": shares(1.9, 2.4, 3.0, 2.2, 2.5, 6.0, 1.8, 6.0, 6.0),
+}

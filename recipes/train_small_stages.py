@@ -8,6 +8,7 @@ from recipes.train_small_settings import (
     ALL_BUT_THE_QUERY,
     BEFORE_DECODER,
     BY_FACTOR,
+    DARK_DESERTS,
     DEEPER,
     DESERTS,
     ELSEWHERE,
@@ -16,15 +17,18 @@ from recipes.train_small_settings import (
     FEW_CLOUDS_DRAWN,
     FEWER_MEASURED,
     FROZEN,
+    LAST_LAYERS,
     LATER_SHARES,
     MORE_COLOURS,
     PLAIN_GROUND,
     PROMPTS,
+    RICE2_GROUND,
     SEEN,
     SEEN_IN_PROMPTS,
     SHALLOW,
     SHARES,
     SHARPENED,
+    TOLD,
     UNDER_CLOUDS,
     UNTOUCHED_HAZE,
     VARIED,
@@ -309,13 +313,7 @@ STAGES: tuple[dict[str, Any], ...] = (
         "bright_ground": 0.3,
         "dense_clouds": 0.35,
     },
-    {
-        **FEWER_MEASURED,
-        "towards": (23,),
-        "part": 0.6,
-        "steps": 8400,
-        "varied_haze": 0.3,
-    },
+    {**FEWER_MEASURED, "towards": (23,), "part": 0.6, "steps": 8400, "varied_haze": 0.3},
     # Clouds that can be seen, ground that is white, deserts under grey haze, and PET of other bodies.
     SEEN,
     # Hardly any bright ground under simulated haze again, so that thin haze over it goes; 0.35 of the way there from
@@ -478,22 +476,28 @@ STAGES: tuple[dict[str, Any], ...] = (
         "alternating_noise": 0.9,
         "task_shares": shares(1.8, 2.9, 2.4, 1.8, 2.1, 3.0, 1.7, 9.0, 8.0),
     },
-    # More water, and clouds over RICE2; 0.8 of the way there from what was shipped before: 0.7 of the way from the
-    # thirty-second stage to the thirty-eighth, 0.55 from there to the fortieth, half from there to the forty-second.
     {
-        **UNTOUCHED_HAZE,
-        "towards": (38, 32, 40, 42),
-        "towards_parts": (0.7, 0.45, 0.5),
-        "part": 0.8,
+        **RICE2_GROUND,
         "steps": 5200,
         "seed": 53,
-        "learning_rate": 2.3e-4,
-        "snow": 0.55,
-        "untouched_clouds": 0.35,
-        "plain_ground": 0.22,
-        "rice2_ground": 0.15,
         "alternating_noise": 0.9,
         "task_shares": shares(1.9, 3.0, 2.5, 1.8, 2.1, 3.0, 1.8, 8.5, 8.0),
     },
+    # Dark ground in light haze; of a run of 4,300 steps.
+    {**DARK_DESERTS, "steps": 2700, "seed": 55, "final_learning_rate": 7.1e-5},
+    # Some images are told their task; 0.6 of the way there from what was shipped before: 0.7 of the way from the
+    # thirty-second stage to the thirty-eighth, from there 0.55 to the fortieth, half to the forty-second and 0.8 to the
+    # forty-fourth.
+    {
+        **TOLD,
+        "towards": (38, 32, 40, 42, 44),
+        "towards_parts": (0.7, 0.45, 0.5, 0.2),
+        "part": 0.6,
+        "steps": 3100,
+        "seed": 56,
+        "learning_rate": 1.2e-4,
+    },
+    # Half of the way there, from the same as the stage before.
+    {**LAST_LAYERS, "towards": (38, 32, 40, 42, 44), "towards_parts": (0.7, 0.45, 0.5, 0.2), "part": 0.5},
 )
 """What each stage changes in the preset `small`; all but the first choose their prompts freely."""
