@@ -214,6 +214,10 @@ TOLD: dict[str, Any] = {
     "task_shares": DARK_DESERTS["task_shares"] | {"cloud_removal": 7.8},
 }
 
+# What was shipped after the forty-fourth stage: 0.7 of the way from the thirty-second to the thirty-eighth, from there
+# 0.55 to the fortieth, half to the forty-second and 0.8 to the forty-fourth.
+FROM_SHIPPED_44: dict[str, Any] = {"towards": (38, 32, 40, 42, 44), "towards_parts": (0.7, 0.45, 0.5, 0.2)}
+
 # The last layer and those that enlarge learn alone: what is left of a pattern of the network's own is theirs.
 LAST_LAYERS: dict[str, Any] = {
     **TOLD,

@@ -16,6 +16,7 @@ from recipes.train_small_settings import (
     FEW_CLOUDS,
     FEW_CLOUDS_DRAWN,
     FEWER_MEASURED,
+    FROM_SHIPPED_44,
     FROZEN,
     LAST_LAYERS,
     LATER_SHARES,
@@ -485,19 +486,9 @@ STAGES: tuple[dict[str, Any], ...] = (
     },
     # Dark ground in light haze; of a run of 4,300 steps.
     {**DARK_DESERTS, "steps": 2700, "seed": 55, "final_learning_rate": 7.1e-5},
-    # Some images are told their task; 0.6 of the way there from what was shipped before: 0.7 of the way from the
-    # thirty-second stage to the thirty-eighth, from there 0.55 to the fortieth, half to the forty-second and 0.8 to the
-    # forty-fourth.
-    {
-        **TOLD,
-        "towards": (38, 32, 40, 42, 44),
-        "towards_parts": (0.7, 0.45, 0.5, 0.2),
-        "part": 0.6,
-        "steps": 3100,
-        "seed": 56,
-        "learning_rate": 1.2e-4,
-    },
+    # Some images are told their task; 0.6 of the way there from what was shipped before.
+    {**TOLD, **FROM_SHIPPED_44, "part": 0.6, "steps": 3100, "seed": 56, "learning_rate": 1.2e-4},
     # Half of the way there, from the same as the stage before.
-    {**LAST_LAYERS, "towards": (38, 32, 40, 42, 44), "towards_parts": (0.7, 0.45, 0.5, 0.2), "part": 0.5},
+    {**LAST_LAYERS, **FROM_SHIPPED_44, "part": 0.5},
 )
 """What each stage changes in the preset `small`; all but the first choose their prompts freely."""

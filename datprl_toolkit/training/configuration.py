@@ -13,12 +13,15 @@ from datprl_toolkit.network import NetworkConfig, preset
 from datprl_toolkit.training.baselines import BASELINES
 from datprl_toolkit.training.losses import LossWeights
 from datprl_toolkit.training.makers import Variety
-from datprl_toolkit.training.tasks import KINDS, NOISY, TASK_SETS, TASKS
+from datprl_toolkit.training.tasks import DOMAINS, KINDS, NOISY, TASK_SETS, TASKS
+from datprl_toolkit.weights import TASK_DOMAINS
 
 Precision = Literal["float32", "bfloat16", "float16"]
 DomainPrompts = Literal["pool", "encodings", "texts"]
 SHARES = ("identity", "tinted", "grey", *(each.name for each in fields(Variety) if each.name != "faint_noise"))
 """The settings that are one share from 0 to 1."""
+OF_EACH_TASK = ("task_weights", "task_shares", "task_candidates", "task_identity", "task_told")
+"""The settings that have a value for each task they name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +140,7 @@ class TrainingConfig(Variety):
     log_every: int = 100
 
     def __post_init__(self) -> None:
-        named = {*self.tasks, *self.task_weights, *self.task_shares, *self.task_candidates, *self.task_identity}
-        named |= {*self.task_told}
+        named = {*self.tasks}.union(*(getattr(self, name) for name in OF_EACH_TASK))
         unknown = sorted(named - set(TASKS))
         if unknown or not self.tasks:
             raise OptionError(
@@ -160,6 +162,7 @@ class TrainingConfig(Variety):
         if self.precision not in get_args(Precision):
             raise OptionError(ErrorCode.OPTION, f"the precision is one of {', '.join(get_args(Precision))}")
         self._check_variant()
+        self._check_prompts()
         if any(share <= 0.0 for share in (*self.task_shares.values(), *self.task_candidates.values())):
             raise OptionError(ErrorCode.OPTION, "task_shares and task_candidates must be above 0")
         if not 0.0 <= self.ema_decay < 1.0:
@@ -170,11 +173,6 @@ class TrainingConfig(Variety):
         if wrong:
             names = f"{', '.join(wrong)} {'are shares' if len(wrong) > 1 else 'is a share'}"
             raise OptionError(ErrorCode.OPTION, f"{names} from 0 to 1", where=getattr(self, wrong[0]))
-
-    @property
-    def variety(self) -> Variety:
-        """How far pairs are varied."""
-        return Variety(**{each.name: getattr(self, each.name) for each in fields(Variety)})
 
     def batch_at(self, step: int) -> tuple[int, int]:
         """Return the number of crops of a step's batch, and their height and width."""
@@ -199,6 +197,31 @@ class TrainingConfig(Variety):
                 f"to be told the domain takes a domain pool of {len(KINDS)} prompts of which one is chosen",
                 where="domain_prompts",
             )
+
+    def _check_prompts(self) -> None:
+        """Raise if images are to be given or taught prompts that the pools do not have."""
+        if self.baseline is not None:
+            return
+        if self.task_told and not self.losses.anchor:
+            raise OptionError(
+                ErrorCode.OPTION,
+                "no prompt stands for a task that images could be told",
+                where="task_told",
+                remedy="Give losses.anchor a factor, such as 0.2",
+            )
+        needed = {
+            "task_pool": 1 + max(TASKS.index(task) for task in self.tasks),
+            "domain_pool": 1 + max(DOMAINS.index(TASK_DOMAINS[task]) for task in self.tasks),
+        }
+        for name, least in needed.items():
+            pool = getattr(self.network, name)
+            if self.losses.anchor and pool is not None and pool.size < least:
+                raise OptionError(
+                    ErrorCode.OPTION,
+                    f"the prompts that stand for these tasks take a {name} of {least}, not of {pool.size}",
+                    where="losses.anchor",
+                    remedy=f"Set network.{name}.size to {least} or more, or losses.anchor to 0",
+                )
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values that JSON and YAML can hold."""
@@ -250,7 +273,7 @@ def override(config: TrainingConfig, values: Mapping[str, Any]) -> TrainingConfi
             changes["network"] = NetworkConfig.from_dict(_merged(config.network.to_dict(), changes["network"]))
         if isinstance(changes.get("losses"), Mapping):
             changes["losses"] = replace(config.losses, **changes["losses"])
-        for name in ("task_weights", "task_shares", "task_candidates", "task_identity", "task_told", "faint_noise"):
+        for name in (*OF_EACH_TASK, "faint_noise"):
             if not isinstance(changes.get(name, {}), Mapping):
                 raise OptionError(ErrorCode.OPTION, f"{name} has a value for each task it names", where=changes[name])
         for name in ("tasks", "betas", "crop_sizes", "left_out", "frozen"):

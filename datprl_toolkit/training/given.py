@@ -49,10 +49,10 @@ class GivenPrompts:
 
     def warm_start(self, anchors: Anchors | None, step: int) -> Anchors | None:
         """Return the anchors of the images that are given their prompts in a step: all at first, then fewer."""
-        if anchors is None or self.config.anchored == 0.0:
+        if anchors is None or anchors.task is None or self.config.anchored == 0.0:
             return None
         share = 1.0 - step / (self.config.anchored * self.config.steps)
-        drawn = np.random.default_rng([self.config.seed, 11, step]).random(self.config.batch_size) < share
+        drawn = np.random.default_rng([self.config.seed, 11, step]).random(len(anchors.task)) < share
         given = torch.from_numpy(drawn).to(self.device)
 
         def only(index: Tensor | None) -> Tensor | None:
@@ -92,14 +92,14 @@ class GivenPrompts:
         return Anchors(None if given is None else given.task, kinds)
 
 
-def without_clean(anchors: Anchors | None, degraded: Tensor, clean: Tensor) -> Anchors | None:
-    """Take the prompt of their task away from images that are clean already: it is -1.
+def without_clean(anchors: Anchors | None, changed: Tensor) -> Anchors | None:
+    """Take the prompt of their task away from images that are clean already, and so not `changed`: it is -1.
 
     What few clouds change looks much like a clean image, and may not be learnt while that counts as cloudy too.
     """
     if anchors is None or anchors.task is None:
         return anchors
-    return Anchors(torch.where(is_changed(degraded, clean), anchors.task, -1), anchors.domain)
+    return Anchors(torch.where(changed, anchors.task, -1), anchors.domain)
 
 
 def is_changed(degraded: Tensor, clean: Tensor) -> Tensor:

@@ -94,7 +94,7 @@ class Trainer:
         self.average = copy.deepcopy(self.network).requires_grad_(requires_grad=False).eval()
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=config.learning_rate, betas=config.betas)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=config.precision == "float16")
-        makers = task_makers(self.data, config.tasks, config.variety)
+        makers = task_makers(self.data, config.tasks, config)
         self.batches = BalancedBatches(
             makers,
             config.batch_size,
@@ -277,7 +277,8 @@ class Trainer:
         if self.config.balance_every and self.step % self.config.balance_every == 0:
             self._measure_balance(batch, degraded, clean)
         warm = self.given.warm_start(anchors, self.step)
-        told = self.given.told(batch.tasks, self.step, is_changed(degraded, clean), warm)
+        changed = is_changed(degraded, clean)
+        told = self.given.told(batch.tasks, self.step, changed, warm)
         given = self.given.known_domain(batch.tasks, told)
         with self.autocast():
             output, trace = self.network.trace(degraded, given)
@@ -294,7 +295,7 @@ class Trainer:
             self.config.losses,
             image_weight=torch.tensor(factors, device=self.device),
             text=self._text_features(batch.keys),
-            anchors=anchors if self.config.clean_anchored else without_clean(anchors, degraded, clean),
+            anchors=anchors if self.config.clean_anchored else without_clean(anchors, changed),
         )
         torch.autograd.backward(self.scaler.scale(total))
         with torch.no_grad():

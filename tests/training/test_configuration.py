@@ -79,6 +79,27 @@ def test_settings_that_do_not_fit_are_refused_in_one_line(values: dict[str, Any]
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"network": {"task_pool": {"size": 8}}}, "task_pool of 9, not of 8"),
+        ({"network": {"domain_pool": {"size": 2, "top_k": 1}}}, "domain_pool of 3, not of 2"),
+        ({"tasks": ["dehazing"], "network": {"task_pool": {"size": 8}}}, "task_pool of 9"),
+        ({"losses": {"anchor": 0.0}, "task_told": {"dehazing": 0.3}}, "task_told"),
+    ],
+)
+def test_prompts_that_no_pool_has_cannot_stand_for_tasks(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(OptionError, match=message):
+        override(training_preset("small"), values)
+
+
+def test_pools_may_be_off_or_small_where_no_prompt_stands_for_a_task() -> None:
+    config = training_preset("small")
+    override(config, {"losses": {"anchor": 0.0}, "network": {"task_pool": {"size": 4}}})
+    override(config, {"network": {"task_pool": {"size": 4}}, "tasks": list(TASKS[:2])})
+    override(config, {"network": {"task_pool": None}})
+
+
 @pytest.mark.parametrize("name", ["tasks", "left_out", "frozen"])
 def test_one_value_where_a_list_is_needed_is_not_taken_apart_into_letters(name: str) -> None:
     with pytest.raises(OptionError, match=f"{name} is a list"):

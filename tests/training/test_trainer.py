@@ -16,7 +16,7 @@ import torch
 from datprl_toolkit.errors import DatprlError, InputError, ResourceError
 from datprl_toolkit.network import Anchors, DatprlNetwork, PromptPoolConfig
 from datprl_toolkit.training import Trainer
-from datprl_toolkit.training.given import GivenPrompts, without_clean
+from datprl_toolkit.training.given import GivenPrompts, is_changed, without_clean
 from datprl_toolkit.training.tasks import TASKS
 from datprl_toolkit.training.validation import format_table, restore
 
@@ -29,6 +29,13 @@ if TYPE_CHECKING:
 
 def quiet(_: str) -> None:
     """Report nothing."""
+
+
+def anchored(config: TrainingConfig) -> TrainingConfig:
+    """Return settings with which a prompt stands for each task and for each domain."""
+    pool = replace(config.network.task_pool or PromptPoolConfig(), size=9)
+    network = replace(config.network, task_pool=pool, domain_pool=pool)
+    return replace(config, network=network, losses=replace(config.losses, anchor=0.2))
 
 
 def weights(network: torch.nn.Module) -> torch.Tensor:
@@ -175,10 +182,7 @@ def test_text_features_train_the_domain_representation(
 def test_given_prompts_become_fewer_until_the_network_chooses_alone(
     config: TrainingConfig, data: PreparedData, tmp_path: Path
 ) -> None:
-    pool = replace(config.network.task_pool or PromptPoolConfig(), size=9)
-    network = replace(config.network, task_pool=pool, domain_pool=pool)
-    anchored = replace(config, network=network, steps=100, anchored=0.5, losses=replace(config.losses, anchor=0.2))
-    trainer = Trainer(anchored, data, tmp_path, report=quiet)
+    trainer = Trainer(replace(anchored(config), steps=100, anchored=0.5), data, tmp_path, report=quiet)
     assert trainer.train_step()["anchor"] > 0
     shares = []
     for trainer.step in (0, 25, 50, 75):
@@ -191,17 +195,26 @@ def test_given_prompts_become_fewer_until_the_network_chooses_alone(
     assert shares[2:] == [0.0, 0.0]
 
 
+def test_prompts_are_given_to_batches_of_any_size(config: TrainingConfig, data: PreparedData, tmp_path: Path) -> None:
+    settings = replace(anchored(config), anchored=1.0, crop=16, crop_sizes=(8, 32), task_told={"dehazing": 1.0})
+    trainer = Trainer(settings, data, tmp_path, report=quiet)
+    assert {trainer.config.batch_at(step)[0] for step in range(4)} == {2, 40}
+    for _ in range(4):
+        assert math.isfinite(trainer.train_step()["anchor"])
+
+
 def test_clean_images_have_the_prompt_of_no_task_and_keep_that_of_their_domain() -> None:
     clean = torch.rand(3, 3, 4, 4)
     degraded = clean.clone()
     degraded[1, 0, 2, 2] += 0.1
-    anchors = without_clean(Anchors(torch.tensor([4, 5, 6]), torch.tensor([1, 1, 2])), degraded, clean)
+    changed = is_changed(degraded, clean)
+    anchors = without_clean(Anchors(torch.tensor([4, 5, 6]), torch.tensor([1, 1, 2])), changed)
     assert anchors is not None
     assert anchors.task is not None
     assert anchors.domain is not None
     assert anchors.task.tolist() == [-1, 5, -1]
     assert anchors.domain.tolist() == [1, 1, 2]
-    assert without_clean(None, degraded, clean) is None
+    assert without_clean(None, changed) is None
 
 
 def test_a_share_of_the_images_with_something_wrong_is_told_the_task_and_clean_ones_are_not(
@@ -209,8 +222,8 @@ def test_a_share_of_the_images_with_something_wrong_is_told_the_task_and_clean_o
 ) -> None:
     tasks = ("dehazing", "cloud_removal", "ct_denoising") * 20
     changed = torch.arange(60) % 2 == 0
-    given = GivenPrompts(replace(config, task_told={"dehazing": 1.0, "cloud_removal": 0.5}), torch.device("cpu"))
-    told = given.told(tasks, 3, changed)
+    settings = replace(anchored(config), task_told={"dehazing": 1.0, "cloud_removal": 0.5})
+    told = GivenPrompts(settings, torch.device("cpu")).told(tasks, 3, changed)
     assert told is not None
     assert told.task is not None
     assert told.domain is None  # chosen, as with --task
@@ -224,7 +237,7 @@ def test_a_share_of_the_images_with_something_wrong_is_told_the_task_and_clean_o
 def test_who_is_told_keeps_what_was_given_and_nobody_is_told_by_default(config: TrainingConfig) -> None:
     given = Anchors(torch.tensor([5, -1, 4]), torch.tensor([1, 1, 2]))
     tasks, changed = ("dehazing", "dehazing", "ct_denoising"), torch.tensor([False, True, True])
-    prompts = GivenPrompts(replace(config, task_told={"dehazing": 1.0}), torch.device("cpu"))
+    prompts = GivenPrompts(replace(anchored(config), task_told={"dehazing": 1.0}), torch.device("cpu"))
     told = prompts.told(tasks, 0, changed, given)
     assert told is not None
     assert told.task is not None
@@ -237,12 +250,10 @@ def test_who_is_told_keeps_what_was_given_and_nobody_is_told_by_default(config: 
 def test_a_batch_of_clean_images_is_anchored_to_its_tasks_if_that_is_wanted(
     config: TrainingConfig, data: PreparedData, tmp_path: Path, wanted: bool
 ) -> None:
-    pool = replace(config.network.task_pool or PromptPoolConfig(), size=9)
-    network = replace(config.network, task_pool=pool, domain_pool=None)
-    anchored = replace(
-        config, network=network, identity=1.0, losses=replace(config.losses, anchor=0.2), clean_anchored=wanted
-    )
-    assert (Trainer(anchored, data, tmp_path, report=quiet).train_step()["anchor"] > 0) == wanted
+    settings = anchored(config)
+    network = replace(settings.network, domain_pool=None)
+    settings = replace(settings, network=network, identity=1.0, clean_anchored=wanted)
+    assert (Trainer(settings, data, tmp_path, report=quiet).train_step()["anchor"] > 0) == wanted
 
 
 def test_a_checkpoint_of_other_settings_or_data_is_refused(
