@@ -199,16 +199,20 @@ def draw(
         }
         for axis, (title, picture) in zip(row, shown.items(), strict=False):
             axis.set_title(f"{title}, {psnr(picture.clip(0, 1), target):.2f} dB", fontsize=9)
-            show(axis, picture, target)
+            show(axis, task, picture, target)
         row[-1].set_title("truth", fontsize=9)
-        show(row[-1], target, target)
+        show(row[-1], task, target, target)
     drawing.savefig(path, dpi=80, pil_kwargs={"quality": 85})
     plt.close(drawing)
 
 
-def show(axis: Any, picture: FloatArray, target: FloatArray) -> None:
-    """Show one picture, grey ones over the range of the truth."""
-    axis.imshow(picture.clip(0, 1), cmap="gray", vmin=float(target.min()), vmax=float(target.max()))
+def show(axis: Any, task: str, picture: FloatArray, target: FloatArray) -> None:
+    """Show one picture, grey ones over the range of the truth; PET as it is read, dark where much is taken up."""
+    if task == "pet_synthesis":
+        colours, high = "gray_r", float(np.percentile(target, 99.8))
+    else:
+        colours, high = "gray", float(target.max())
+    axis.imshow(picture.clip(0, 1), cmap=colours, vmin=float(target.min()), vmax=high)
     axis.set_axis_off()
 
 
