@@ -19,7 +19,7 @@ from dataclasses import replace
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -57,6 +57,29 @@ RANGES: dict[str, tuple[float, float, str]] = {
     "ct_denoising": (CT_LOW, CT_HIGH, "HU"),
     "pet_synthesis": (0.0, SUV_HIGH, "SUVbw"),
 }
+
+
+class Earlier(NamedTuple):
+    """What the weights had learnt from before that a run went on from.
+
+    Parameters
+    ----------
+    steps
+        Steps of all runs before this one, as far as the cards tell.
+    sources
+        One line for each of their sources, and of those of the weights that the run ends towards.
+    """
+
+    steps: int = 0
+    sources: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, arguments: argparse.Namespace) -> Earlier:
+        """Read the cards of the weights that the command line names."""
+        cards = {name: read_card(find_weights(name)) for name in (arguments.towards, arguments.start_from) if name}
+        start = cards[arguments.start_from].training if arguments.start_from else {}
+        steps = sum(int(start.get(name, 0)) for name in ("steps", "earlier_steps"))
+        return cls(steps, tuple(line for card in cards.values() for line in card.training_data))
 
 
 def main() -> None:
@@ -139,7 +162,7 @@ def run(arguments: argparse.Namespace) -> None:
         if arguments.part != 1.0:
             go_back(trainer, arguments.towards or arguments.start_from, arguments.part, arguments.give_back)
         path = arguments.out / f"{arguments.name}.safetensors"
-        earlier = earlier_sources(arguments)
+        earlier = Earlier.of(arguments)
         export(trainer, arguments.name, path, leads=leads, half=arguments.half, earlier=earlier)
     else:
         trainer.report(f"stopped at step {trainer.step} of {config.steps}; --resume continues")
@@ -260,7 +283,7 @@ def export(
     *,
     leads: bool = True,
     half: bool = False,
-    earlier: Sequence[str] = (),
+    earlier: Earlier | None = None,
 ) -> None:
     """Validate the averaged weights on all validation images; the leading process writes them with their card."""
     if half:
@@ -281,21 +304,23 @@ def export(
     if trainer.config.domain_prompts != "pool":
         print("No weights are written: this network must be told the domain of every image, and restoring cannot.")
         return
-    save_weights(path, network, make_card(trainer, name, scores, earlier), overwrite=True, half=half)
+    save_weights(path, network, make_card(trainer, name, scores, earlier or Earlier()), overwrite=True, half=half)
     print(f"wrote {path}")
 
 
-def make_card(trainer: Trainer, name: str, scores: dict[str, TaskScore], earlier: Sequence[str] = ()) -> WeightsCard:
+def make_card(trainer: Trainer, name: str, scores: dict[str, TaskScore], earlier: Earlier) -> WeightsCard:
     """Return the card of the weights: figures per task, sources, settings."""
     config, data = replace(trainer.config, batch_size=trainer.whole_batch), trainer.data
+    steps = {"steps": trainer.step, "earlier_steps": earlier.steps}
+    before = f" after {earlier.steps} of earlier runs" if earlier.steps else ""
     return WeightsCard(
         name=name,
         config=config.network,
         tasks=tuple(task_card(task, scores.get(task)) for task in config.tasks),
-        description=f"{len(config.tasks)} tasks, {config.network.backbone}, trained for {trainer.step} steps",
+        description=f"{len(config.tasks)} tasks, {config.network.backbone}, trained for {trainer.step} steps{before}",
         licence="research use only, as the strictest of the training sources",
-        training_data=sources(data, earlier),
-        training={"steps": trainer.step, "data": data.fingerprint, "alignment": bool(trainer.text), **config.to_dict()},
+        training_data=sources(data, earlier.sources),
+        training={**config.to_dict(), **steps, "data": data.fingerprint, "alignment": bool(trainer.text)},
         version=package_version(),
     )
 
@@ -317,12 +342,6 @@ def task_card(task: str, score: TaskScore | None) -> TaskCard:
         ssim_output=round(score.ssim_output, 4),
         note=f"worst image {score.worst_gain:+.2f} dB; clean images come back at {score.clean:.1f} dB",
     )
-
-
-def earlier_sources(arguments: argparse.Namespace) -> tuple[str, ...]:
-    """Return the sources from which the weights were trained that a run went on from, or ends towards."""
-    given = (name for name in (arguments.towards, arguments.start_from) if name)
-    return tuple(line for name in given for line in read_card(find_weights(name)).training_data)
 
 
 def sources(data: PreparedData, earlier: Sequence[str] = ()) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from datprl_toolkit.training import load_prepared
-from datprl_toolkit.weights import load_weights
+from datprl_toolkit.weights import load_weights, read_card
 from tests.loading import load_recipe
 
 if TYPE_CHECKING:
@@ -128,6 +128,10 @@ def test_weights_are_written_part_of_the_way_from_those_that_it_started_from(
     call(recipe, monkeypatch, *common, "--out", first, "--steps", 1)
     onward = (*common, "--out", second, "--steps", 3, "--start-from", first / "tiny.safetensors")
     call(recipe, monkeypatch, *onward)
+    card = read_card(second / "tiny.safetensors")
+    assert (card.training["steps"], card.training["earlier_steps"]) == (3, 1)
+    assert card.description.endswith("trained for 3 steps after 1 of earlier runs")
+    assert read_card(first / "tiny.safetensors").description.endswith("trained for 1 steps")
     start, trained = (load_weights(str(place / "tiny.safetensors"))[0].state_dict() for place in (first, second))
     call(recipe, monkeypatch, *onward, "--export", "--part", 0.25)
     written = load_weights(str(second / "tiny.safetensors"))[0].state_dict()
