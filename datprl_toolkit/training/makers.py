@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from datprl_toolkit.errors import ErrorCode, InputError
 from datprl_toolkit.training import crops
 from datprl_toolkit.training import weather_crops as weather
+from datprl_toolkit.training.ground import GroundChanges
 from datprl_toolkit.training.prepared import Source
 from datprl_toolkit.training.tasks import NOISY
 from datprl_toolkit.training.variants import PET_PHANTOMS, THICK_SLICES, VARIANTS
@@ -239,21 +240,28 @@ def _also_over(ground: Grounds, more: Grounds, part: float) -> Grounds:
     ]
 
 
+def _changes(variety: Variety, untouched: float) -> GroundChanges:
+    """Return what the ground under simulated haze or clouds is changed into, but for a share `untouched`."""
+    return GroundChanges(
+        untouched=untouched,
+        desert=variety.deserts,
+        dark_desert=variety.dark_deserts,
+        plain=variety.plain_ground,
+        recoloured=variety.other_ground,
+        whitened=variety.white_ground,
+        snowy=variety.snow,
+    )
+
+
 def _simulated_clouds(ground: Grounds, sky: Source, share: float, variety: Variety) -> Makers:
     """Scenes under clouds, some of which are dense and stay."""
     over = partial(
         weather.SimulatedClouds,
         sky=sky,
-        recoloured=variety.other_ground,
+        changes=_changes(variety, variety.untouched_clouds),
         visible=variety.visible_clouds,
-        whitened=variety.white_ground,
-        snowy=variety.snow,
-        desert=variety.deserts,
-        dark_desert=variety.dark_deserts,
-        plain=variety.plain_ground,
         sparse=variety.sparse_clouds,
         wide=variety.wide_skies,
-        untouched=variety.untouched_clouds,
     )
     dense = variety.dense_clouds
     return [
@@ -268,16 +276,10 @@ def _simulated_haze(source: Source, sky: Source, share: float, variety: Variety)
     uneven = weather.SimulatedHaze(
         source,
         sky,
+        changes=_changes(variety, variety.untouched_haze),
         brightened=variety.varied_haze,
-        recoloured=variety.other_ground,
-        whitened=variety.white_ground,
-        snowy=variety.snow,
-        desert=variety.deserts,
-        dark_desert=variety.dark_deserts,
-        plain=variety.plain_ground,
         wide=variety.wide_skies,
         thick=variety.thick_haze,
-        untouched=variety.untouched_haze,
     )
     if not even:
         return [(share, uneven)]

@@ -10,6 +10,7 @@ import pytest
 
 from datprl_toolkit.degradations import cloud_opacity
 from datprl_toolkit.training.crops import transmission_of
+from datprl_toolkit.training.ground import AS_IT_IS, GroundChanges
 from datprl_toolkit.training.prepared import Source
 from datprl_toolkit.training.weather_crops import (
     DESERT_AIRLIGHT,
@@ -17,12 +18,7 @@ from datprl_toolkit.training.weather_crops import (
     EvenHaze,
     SimulatedClouds,
     SimulatedHaze,
-    as_desert,
-    of_one_colour,
     piece_of_sky,
-    recoloured,
-    under_snow,
-    whitened,
 )
 
 if TYPE_CHECKING:
@@ -34,7 +30,7 @@ def test_simulated_haze_is_brighter_than_the_ground_or_not_where_that_is_brighte
     source, sky = data.sources["remote_roads"], data.sources["sky_fields"]
 
     def crops(brightened: float) -> list[Pair]:
-        maker = SimulatedHaze(source, sky, brightened)
+        maker = SimulatedHaze(source, sky, brightened=brightened)
         return [maker.make(number % len(source), 16, np.random.default_rng(number)) for number in range(60)]
 
     plain, bright = crops(0.0), crops(1.0)
@@ -47,23 +43,21 @@ def test_simulated_haze_is_brighter_than_the_ground_or_not_where_that_is_brighte
 
 
 @pytest.mark.parametrize("maker", [SimulatedHaze, SimulatedClouds])
-def test_recoloured_ground_keeps_its_structure(
+def test_ground_of_other_colours_lies_under_the_haze_and_the_clouds_of_both_versions(
     data: PreparedData, maker: type[SimulatedHaze | SimulatedClouds]
 ) -> None:
     source, sky = data.sources["remote_roads"], data.sources["sky_fields"]
     changed = 0
     for number in range(12):
         plain, other = (
-            maker(source, sky, recoloured=share).make(number % len(source), 16, np.random.default_rng(number))
+            maker(source, sky, GroundChanges(recoloured=share)).make(
+                number % len(source), 16, np.random.default_rng(number)
+            )
             for share in (0.0, 1.0)
         )
         assert 0.0 <= other.clean.min() <= other.clean.max() <= 1.0
         changed += not np.allclose(plain.clean, other.clean, atol=0.02)
     assert changed >= 10
-    ramp = np.repeat(np.linspace(0.1, 0.4, 16, dtype=np.float32)[:, None, None], 3, axis=2)
-    for number in range(12):
-        image = recoloured(ramp, 1.0, np.random.default_rng(number))
-        assert (np.diff(image, axis=0) > 0).all(), "what was brighter stays brighter in each band"
 
 
 def test_dense_clouds_stay_and_the_haze_under_them_does_not(data: PreparedData) -> None:
@@ -103,12 +97,12 @@ def test_sparse_clouds_are_few_and_are_there() -> None:
     sky = Source("sky_fields", {"clean": opacity, "opacity": opacity, "depth": opacity})
     ground = Source("roads", {"clean": [np.zeros((48, 48, 3), np.uint8)]})
 
-    def covers(**shares: float) -> list[float]:
+    def covers(*, sparse: float) -> list[float]:
         """Over black ground what is seen is opacity, times the brightness of the clouds."""
-        maker = SimulatedClouds(ground, sky, **shares)
+        maker = SimulatedClouds(ground, sky, sparse=sparse, visible=1.0)
         return [float(maker.make(0, 48, np.random.default_rng(number)).degraded.mean()) for number in range(60)]
 
-    few, many = covers(sparse=1.0, visible=1.0), covers(visible=1.0)
+    few, many = covers(sparse=1.0), covers(sparse=0.0)
     assert np.mean([0.005 < cover < 0.15 for cover in few]) > 0.85
     assert np.quantile(few, 0.9) > 3 * np.quantile(few, 0.1), "not all alike"
     assert np.mean(many) > 3 * np.mean(few)
@@ -140,60 +134,12 @@ def test_even_haze_is_grey_and_of_one_strength_all_over(data: PreparedData) -> N
     assert 0 < darkened < 24, "bright ground becomes darker and dark ground brighter"
 
 
-def test_a_part_of_the_ground_becomes_white_with_a_sharp_edge(data: PreparedData) -> None:
-    sky = data.sources["sky_fields"]
-    ground = np.full((48, 48, 3), 0.2, np.float32)
-    for number in range(24):
-        white = whitened(ground, sky, 1.0, np.random.default_rng(number))
-        assert set(np.unique(white.mean(axis=2) > 0.5)) == {False, True}
-        assert np.allclose(white[white.mean(axis=2) < 0.5], 0.2)
-        assert white[white.mean(axis=2) > 0.5].min() > 0.8
-        assert white.max() <= 1.0
-    assert whitened(ground, sky, 0.0, np.random.default_rng(0)) is ground
-
-
-def test_snow_lies_on_what_is_bright_and_leaves_the_rest_no_brighter() -> None:
-    ground = np.full((48, 48, 3), 0.1, np.float32)
-    ground[:, 20:] = 0.35
-    ground[::2, 40:] += 0.1
-    for number in range(24):
-        image = under_snow(ground, 1.0, np.random.default_rng(number))
-        assert 0.0 <= image.min() <= image.max() <= 1.0
-        assert image[:, :8].max() <= 0.1
-        assert image[:, 45].max() > 0.7
-    assert under_snow(ground, 0.0, np.random.default_rng(0)) is ground
-
-
-def test_a_desert_has_the_shapes_of_the_ground_in_warm_and_bright_colours() -> None:
-    ground = np.random.default_rng(1).uniform(0.1, 0.5, (48, 48, 3)).astype(np.float32)
-    ground[12:36, 12:36] += 0.3
-    for number in range(24):
-        desert = as_desert(ground, 1.0, np.random.default_rng(number))
-        assert 0.0 <= desert.min() <= desert.max() <= 1.0
-        red, green, blue = desert.mean(axis=(0, 1))
-        assert red > green > blue
-        assert red > 0.35
-        assert desert[12:36, 12:36].mean() > desert[:10].mean() + 0.05  # what was brighter still is
-    assert as_desert(ground, 0.0, np.random.default_rng(0)) is ground
-
-
-def test_ground_of_one_colour_keeps_its_shapes_in_one_hue_that_is_not_grey() -> None:
-    ground = np.random.default_rng(1).uniform(0.1, 0.5, (48, 48, 3)).astype(np.float32)
-    ground[12:36, 12:36] += 0.3
-    for number in range(24):
-        plain = of_one_colour(ground, 1.0, np.random.default_rng(number))
-        assert 0.0 <= plain.min() <= plain.max() <= 1.0
-        assert plain.mean(axis=(0, 1)).min() < 0.81 * plain.mean(axis=(0, 1)).max()  # saturation 0.2 or more
-        within = plain[(plain > 0).all(axis=2) & (plain < 1).all(axis=2)]
-        assert np.allclose(within / within.sum(axis=1, keepdims=True), within.mean(axis=0) / within.mean(axis=0).sum())
-        assert plain[12:36, 12:36].mean() > plain[:10].mean()  # what was brighter still is
-    assert of_one_colour(ground, 0.0, np.random.default_rng(0)) is ground
-
-
-def even_haze(data: PreparedData, **shares: float) -> tuple[list[float], list[float], list[float]]:
+def even_haze(
+    data: PreparedData, changes: GroundChanges = AS_IT_IS, *, thick: float = 0.0
+) -> tuple[list[float], list[float], list[float]]:
     """Airlight, transmission and brightness of the ground of 40 crops in haze that is even."""
     sky = Source("sky_fields", {"depth": [np.full((64, 64), 128, np.uint8)]})
-    maker = SimulatedHaze(data.sources["remote_roads"], sky, **shares)
+    maker = SimulatedHaze(data.sources["remote_roads"], sky, changes, thick=thick)
     airlights, transmissions, brightness = [], [], []
     for number in range(40):
         pair = maker.make(0, 16, np.random.default_rng(number))
@@ -206,14 +152,14 @@ def even_haze(data: PreparedData, **shares: float) -> tuple[list[float], list[fl
 
 
 def test_haze_over_a_bright_desert_is_never_so_light_that_it_looks_like_snow(data: PreparedData) -> None:
-    airlights, _, _ = even_haze(data, desert=1.0)
+    airlights, _, _ = even_haze(data, GroundChanges(desert=1.0))
     assert max(airlights) < DESERT_AIRLIGHT + 0.05
     assert min(airlights) < 0.5
 
 
 def test_a_dark_desert_lies_under_haze_as_light_as_any(data: PreparedData) -> None:
-    airlights, _, brightness = even_haze(data, desert=1.0, dark_desert=1.0)
-    _, _, bright = even_haze(data, desert=1.0)
+    airlights, _, brightness = even_haze(data, GroundChanges(desert=1.0, dark_desert=1.0))
+    _, _, bright = even_haze(data, GroundChanges(desert=1.0))
     assert max(airlights) > 0.9
     assert min(airlights) > 0.5
     assert np.median(brightness) < 0.65 * np.median(bright)
@@ -235,7 +181,7 @@ def test_a_share_of_the_ground_is_left_as_it_is(weather: type[SimulatedHaze | Si
     sky = Source("sky_fields", {name: [np.full((64, 64), 128, np.uint8)] for name in ("depth", "opacity")})
 
     def unchanged(untouched: float) -> int:
-        maker = weather(source, sky, recoloured=1.0, untouched=untouched)
+        maker = weather(source, sky, GroundChanges(recoloured=1.0, untouched=untouched))
         crops = [maker.make(0, 16, np.random.default_rng(number)).clean for number in range(40)]
         return sum(np.allclose(crop * 255, (40, 80, 120), atol=0.5) for crop in crops)
 
@@ -247,6 +193,7 @@ def test_a_share_of_the_ground_is_left_as_it_is(weather: type[SimulatedHaze | Si
 @pytest.mark.parametrize("ground", ["whitened", "snowy"])
 def test_white_ground_lies_under_the_haze_and_the_clouds_of_both_versions(data: PreparedData, ground: str) -> None:
     source, sky = data.sources["remote_roads"], data.sources["sky_fields"]
-    for maker in (SimulatedHaze(source, sky, **{ground: 1.0}), SimulatedClouds(source, sky, **{ground: 1.0})):
+    changes = GroundChanges(**{ground: 1.0})
+    for maker in (SimulatedHaze(source, sky, changes), SimulatedClouds(source, sky, changes)):
         whites = [maker.make(n % len(source), 16, np.random.default_rng(n)).clean.max() for n in range(12)]
         assert min(whites) > 0.7
