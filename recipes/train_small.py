@@ -4,7 +4,7 @@
 
 PREPARED is what `recipes/prepare_data.py` makes. Each stage is one run of `recipes/train_md_aioir.py` that goes on from
 the weights of the stage before; what each is for stands in `recipes/EXPERIMENTS.md`. Killed, the same command goes on
-where it was. The weights are those of the last stage, RUN/stage47/small.safetensors.
+where it was. The weights are those of the last stage, RUN/stage48/small.safetensors.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ from recipes.train_small_settings import (
     FEWER_MEASURED,
     FROM_SHIPPED_44,
     FROZEN,
+    LARGER_CROPS,
     LAST_LAYERS,
     LATER_SHARES,
     MORE_COLOURS,
@@ -490,5 +491,7 @@ STAGES: tuple[dict[str, Any], ...] = (
     {**TOLD, **FROM_SHIPPED_44, "part": 0.6, "steps": 3100, "seed": 56, "learning_rate": 1.2e-4},
     # Half of the way there, from the same as the stage before.
     {**LAST_LAYERS, **FROM_SHIPPED_44, "part": 0.5},
+    # 0.8 of the way there.
+    {**LARGER_CROPS, "part": 0.8},
 )
 """What each stage changes in the preset `small`; all but the first choose their prompts freely."""
