@@ -134,7 +134,7 @@ def restore(
     stac: Annotated[bool, typer.Option("--stac", help="Write a STAC item beside OUT (scenes).")] = False,
     quantity: Annotated[Quantity | None, typer.Option(help="What the values of a NIfTI are.")] = None,
     ct_window: Annotated[
-        CtWindow, typer.Option(help="-160 to 240 HU, or -1300 to 1380 HU in seven windows (CT).")
+        CtWindow, typer.Option(help="-160 to 240 HU, or -1360 to 1440 HU in nine windows (CT).")
     ] = CtWindow.soft_tissue,
     suv: Annotated[Suv | None, typer.Option(help="Write the NIfTI of a PET series in SUV of this kind.")] = None,
 ) -> int:

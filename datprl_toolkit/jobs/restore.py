@@ -81,7 +81,7 @@ class RestoreOptions:
     quantity
         What the values are, which NIfTI does not say: "hu" (CT), "suv" or "bqml" (PET), "mr" (NIfTI).
     ct_window
-        Which Hounsfield units are restored: "soft-tissue", -160 to 240 HU, or "wide", -1300 to 1380 HU in overlapping
+        Which Hounsfield units are restored: "soft-tissue", -160 to 240 HU, or "wide", -1360 to 1440 HU in overlapping
         windows (DICOM, NIfTI).
     suv
         Kind of SUV in which a PET series is written as NIfTI: "bw" (body weight), "lbmjanma", "lbmjames128" (lean

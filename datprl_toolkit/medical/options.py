@@ -40,7 +40,7 @@ class DicomOptions:
     uncertainty
         A folder for maps of uncertainty as DICOM Parametric Maps; None for none.
     ct_window
-        "soft-tissue", -160 to 240 HU, or "wide", -1300 to 1380 HU in overlapping windows of the same width.
+        "soft-tissue", -160 to 240 HU, or "wide", -1360 to 1440 HU in overlapping windows of the same width.
     scale
         By what the grid of an MR series is enlarged before it is restored: 1, 2 or 4.
     suv

@@ -32,8 +32,9 @@ if TYPE_CHECKING:
 
 CT_SOFT_TISSUE = IntensityProfile("ct-soft-tissue", -160.0, 240.0, "HU", taper_low=20.0, taper_high=20.0)
 # As wide as the window that the weights were trained on, so that noise and edges look to the network as they did there;
-# the fourth of them is the soft-tissue window itself.
-CT_WIDE = overlapping_windows("ct-wide", -1300.0, 400.0, 20.0, 7, "HU")
+# the fifth of them is the soft-tissue window itself. They overlap by more than the noise is wide: a mean where one
+# window ends and the next begins moves otherwise, since noise carries pixels from the one into the other.
+CT_WIDE = overlapping_windows("ct-wide", -1360.0, 400.0, 100.0, 9, "HU")
 CtWindow = Literal["soft-tissue", "wide"]
 """Which Hounsfield units are restored."""
 
@@ -61,7 +62,7 @@ def choose_profile(
 ) -> tuple[IntensityProfile, tuple[str, ...]]:
     """Return the intensity profile for a volume, and warnings.
 
-    CT: soft tissue, -160 to 240 HU, or seven windows of that width from -1300 to 1380 HU. PET: SUV by body weight from
+    CT: soft tissue, -160 to 240 HU, or nine windows of that width from -1360 to 1440 HU. PET: SUV by body weight from
     0 to 20, expressed in the unit of the volume; where the SUV factor cannot be computed, 0 to the 99.9th percentile
     of the whole volume. MR: minimum to 99.9th percentile of the whole volume, never of a slice, so that slices stay
     comparable.
