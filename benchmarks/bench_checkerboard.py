@@ -16,17 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from datprl_toolkit.degradations import low_count_pet
+from datprl_toolkit.restoring import Restorer
 from datprl_toolkit.training.preparation import PET_COUNTS, PET_FRACTIONS, SUV_HIGH
-from datprl_toolkit.training.validation import restore
-from datprl_toolkit.weights import load_weights
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import numpy.typing as npt
 
     FloatArray = npt.NDArray[np.float32]
@@ -44,23 +40,15 @@ def main() -> None:
     parser.add_argument("--weights", default="small", help="name or path")
     parser.add_argument("--draws", type=int, default=8, help="draws of the noise")
     arguments = parser.parse_args()
-    network, card = load_weights(arguments.weights)
-    network.eval()
-
-    def restored(image: FloatArray) -> FloatArray:
-        return restore(network, image, card.config.grid, torch.device("cpu"))
-
-    methods: dict[str, Callable[[FloatArray], FloatArray]] = {
-        "input": lambda image: image,
-        "restored": restored,
-        "with --self-ensemble": lambda image: mirrored(restored, image),
-    }
+    restorer = Restorer.from_pretrained(arguments.weights)
+    restorers = {"input": None, "restored": restorer, "with --self-ensemble": restorer.with_self_ensemble(True)}
     print("| counts | image | checkerboard | stripes along the rows | along the columns |")
     print("|---|---|---|---|---|")
     for fraction in PET_FRACTIONS:
         images = [noisy(fraction, draw) for draw in range(arguments.draws)]
-        for name, method in methods.items():
-            power = np.mean([spectrum(method(image)[UNIFORM]) for image in images], axis=0)
+        for name, each in restorers.items():
+            results = images if each is None else [each.restore_batch(image[None, None])[0, 0] for image in images]
+            power = np.mean([spectrum(result[UNIFORM]) for result in results], axis=0)
             figures = " | ".join(f"{own:.1f} ({around:.1f})" for own, around in amplitudes(power))
             print(f"| {fraction:.0%} | {name} | {figures} |")
 
@@ -81,13 +69,6 @@ def noisy(fraction: float, draw: int) -> FloatArray:
         phantom(), fraction, generator, pixel_mm=PIXEL_MM, counts_per_activity=PET_COUNTS, iterations=2 + draw % 3
     )
     return (image / SUV_HIGH).clip(0, 1).astype(np.float32)
-
-
-def mirrored(method: Callable[[FloatArray], FloatArray], image: FloatArray) -> FloatArray:
-    """Return the mean over an image and its three mirror images."""
-    turns: list[tuple[int, ...]] = [(), (0,), (1,), (0, 1)]
-    results = [np.flip(method(np.ascontiguousarray(np.flip(image, axes))), axes) for axes in turns]
-    return np.asarray(np.mean(results, axis=0), np.float32)
 
 
 def spectrum(part: FloatArray) -> npt.NDArray[np.float64]:
