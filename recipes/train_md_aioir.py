@@ -70,8 +70,8 @@ class Earlier(NamedTuple):
         One line for each of their sources, and of those of the weights that the run ends towards.
     """
 
-    steps: int = 0
-    sources: tuple[str, ...] = ()
+    steps: int
+    sources: tuple[str, ...]
 
     @classmethod
     def of(cls, arguments: argparse.Namespace) -> Earlier:
@@ -162,8 +162,7 @@ def run(arguments: argparse.Namespace) -> None:
         if arguments.part != 1.0:
             go_back(trainer, arguments.towards or arguments.start_from, arguments.part, arguments.give_back)
         path = arguments.out / f"{arguments.name}.safetensors"
-        earlier = Earlier.of(arguments)
-        export(trainer, arguments.name, path, leads=leads, half=arguments.half, earlier=earlier)
+        export(trainer, arguments.name, path, earlier=Earlier.of(arguments), leads=leads, half=arguments.half)
     else:
         trainer.report(f"stopped at step {trainer.step} of {config.steps}; --resume continues")
 
@@ -281,9 +280,9 @@ def export(
     name: str,
     path: Path,
     *,
+    earlier: Earlier,
     leads: bool = True,
     half: bool = False,
-    earlier: Earlier | None = None,
 ) -> None:
     """Validate the averaged weights on all validation images; the leading process writes them with their card."""
     if half:
@@ -304,7 +303,7 @@ def export(
     if trainer.config.domain_prompts != "pool":
         print("No weights are written: this network must be told the domain of every image, and restoring cannot.")
         return
-    save_weights(path, network, make_card(trainer, name, scores, earlier or Earlier()), overwrite=True, half=half)
+    save_weights(path, network, make_card(trainer, name, scores, earlier), overwrite=True, half=half)
     print(f"wrote {path}")
 
 

@@ -68,6 +68,7 @@ class TrainingConfig(Variety):
         Share of a task's images that are given clean, where it is not `identity`.
     task_told
         Share of a task's images that are told their task, as ``--task`` tells it, where it is not 0; clean ones never.
+        It needs a factor for the loss term ``anchor``, by which a prompt comes to stand for a task.
     balance_every
         Steps between measurements of the gradient that each task alone would cause; every task's reconstruction
         loss is divided by its norm, so that no task drowns in the others. 0 for none.

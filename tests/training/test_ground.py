@@ -17,7 +17,15 @@ from datprl_toolkit.training.ground import (
 )
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from datprl_toolkit.training import PreparedData
+
+
+def brighter_in_the_middle() -> npt.NDArray[np.float32]:
+    ground = np.random.default_rng(1).uniform(0.1, 0.5, (48, 48, 3)).astype(np.float32)
+    ground[12:36, 12:36] += 0.3
+    return ground
 
 
 def test_ground_that_is_not_to_be_changed_is_the_crop_of_the_scene(data: PreparedData) -> None:
@@ -71,8 +79,7 @@ def test_snow_lies_on_what_is_bright_and_leaves_the_rest_no_brighter() -> None:
 
 
 def test_a_desert_has_the_shapes_of_the_ground_in_warm_and_bright_colours() -> None:
-    ground = np.random.default_rng(1).uniform(0.1, 0.5, (48, 48, 3)).astype(np.float32)
-    ground[12:36, 12:36] += 0.3
+    ground = brighter_in_the_middle()
     for number in range(24):
         desert = as_desert(ground, 1.0, np.random.default_rng(number))
         assert 0.0 <= desert.min() <= desert.max() <= 1.0
@@ -84,8 +91,7 @@ def test_a_desert_has_the_shapes_of_the_ground_in_warm_and_bright_colours() -> N
 
 
 def test_ground_of_one_colour_keeps_its_shapes_in_one_hue_that_is_not_grey() -> None:
-    ground = np.random.default_rng(1).uniform(0.1, 0.5, (48, 48, 3)).astype(np.float32)
-    ground[12:36, 12:36] += 0.3
+    ground = brighter_in_the_middle()
     for number in range(24):
         plain = of_one_colour(ground, 1.0, np.random.default_rng(number))
         assert 0.0 <= plain.min() <= plain.max() <= 1.0
